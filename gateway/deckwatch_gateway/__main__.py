@@ -1,0 +1,31 @@
+"""`python -m deckwatch_gateway`: serve until SIGTERM or Ctrl-C, configured by the environment.
+
+Exit status 0 after an orderly stop, 2 when a setting or the address is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from deckwatch_vision.errors import UsageError
+
+
+def main() -> int:
+    """Serve; the exit status."""
+    from deckwatch_gateway.logs import configure
+    from deckwatch_gateway.server import GatewayServer
+    from deckwatch_gateway.settings import read_settings
+
+    try:
+        settings = read_settings()
+        configure(settings.log_level)
+        server = GatewayServer(settings)
+    except UsageError as error:
+        print(f"deckwatch gateway: {error}", file=sys.stderr)
+        return 2
+    server.serve_until_stopped()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The FastAPI application: the parts put together, from the settings.
+
+app = create_app(Settings(triton="grpc://127.0.0.1:8001"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from deckwatch_client.triton import AsyncTritonClient
+from deckwatch_gateway import openapi
+from deckwatch_gateway.admission import Gate, HeldBytes
+from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.metrics import Metrics
+from deckwatch_gateway.observe import Observe
+from deckwatch_gateway.overlay import Overlay
+from deckwatch_gateway.problems import exception_handlers
+from deckwatch_gateway.readiness import Readiness
+from deckwatch_gateway.recognition import Recognition
+from deckwatch_gateway.routes import Parts, add_routes
+from deckwatch_gateway.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway as an ASGI application; it connects to Triton when its lifespan starts."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Here and not above: the gRPC channel belongs to the event loop that serves.
+        async with AsyncTritonClient(
+            settings.triton, timeout_s=settings.triton_timeout_s
+        ) as triton:
+            parts = _assemble(settings, triton, metrics)
+            app.state.parts = parts
+            warming = asyncio.create_task(parts.readiness.keep_trying())
+            yield
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
+            await parts.readiness.close()
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        description=openapi.DESCRIPTION,
+        version=_version(),
+        lifespan=lifespan,
+        exception_handlers=exception_handlers(settings.retry_after_s),
+        # FastAPI's documentation pages load scripts from elsewhere; a ship has no elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.add_middleware(Observe, metrics=metrics)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    add_routes(app)
+    return app
+
+
+def _assemble(settings: Settings, triton: AsyncTritonClient, metrics: Metrics) -> Parts:
+    gate = Gate(settings.max_in_flight)
+    held = HeldBytes(settings.max_held_bytes)
+    metrics.in_flight.set_function(lambda: gate.in_flight)
+    metrics.in_flight_limit.set(gate.limit)
+    metrics.held_bytes.set_function(lambda: held.held)
+    return Parts(
+        gate=gate,
+        bodies=BodyReader(
+            max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s, held=held
+        ),
+        recognition=Recognition(triton, metrics, max_pixels=settings.max_pixels),
+        overlay=Overlay(max_pixels=settings.max_pixels),
+        readiness=Readiness(triton, metrics),
+        metrics=metrics,
+        retry_after_s=settings.retry_after_s,
+    )
+
+
+def _version() -> str:
+    try:
+        return version("deckwatch")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

@@ -1,0 +1,104 @@
+"""The gateway's Prometheus metrics, all named deckwatch_gateway_*.
+
+Labels are bounded: routes are templates, methods and codes come from fixed sets, stages are the
+four below. One registry per application, so that two of them in one process do not mix.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from deckwatch_vision.result import ReleaseInfo
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "deckwatch_gateway_"
+
+# What a recognition passes through in the gateway: reading the body, reading the picture's
+# header, waiting for Triton, and drawing where an overlay was asked for.
+STAGES = ("body", "header", "triton", "overlay")
+
+# Seconds. A picture takes 10-100 ms on a CPU; the ends are a probe and a deadline.
+BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075,
+    0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = "unmatched"
+
+
+class Metrics:
+    """What the gateway counts; `exposition()` is the body of /metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Counter(
+            PREFIX + "requests",
+            "Answers given, by route, method and HTTP status (499: the caller hung up).",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            PREFIX + "request_seconds",
+            "From a request's headers to the end of its answer.",
+            ("route",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._problems = Counter(
+            PREFIX + "problems",
+            "Requests that were not answered as wished, by the code in the problem body.",
+            ("route", "code"),
+            registry=self.registry,
+        )
+        stages = Histogram(
+            PREFIX + "stage_seconds",
+            "Time a recognition spends in each stage; `triton` is the wait for its answer.",
+            ("stage",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.requests_open = Gauge(
+            PREFIX + "requests_open", "Requests being answered now.", registry=self.registry
+        )
+        self.in_flight = Gauge(
+            PREFIX + "in_flight", "Pictures at Triton now.", registry=self.registry
+        )
+        self.in_flight_limit = Gauge(
+            PREFIX + "in_flight_limit", "Pictures at Triton at most.", registry=self.registry
+        )
+        self.held_bytes = Gauge(
+            PREFIX + "held_bytes", "Bytes of request bodies in memory.", registry=self.registry
+        )
+        self.ready = Gauge(PREFIX + "ready", "1 while /readyz says yes.", registry=self.registry)
+        self._release = Info(
+            PREFIX + "release", "The release that gave the latest answer.", registry=self.registry
+        )
+        self._seen: ReleaseInfo | None = None
+
+    def count(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
+        """Note one answered request; `code` is its problem's, None when all went well."""
+        self._requests.labels(route, method if method in METHODS else "other", status).inc()
+        self._seconds.labels(route).observe(seconds)
+        if code is not None:
+            self._problems.labels(route, code).inc()
+
+    def saw_release(self, release: ReleaseInfo) -> None:
+        """Note which release answered."""
+        if release != self._seen:
+            self._seen = release
+            self._release.info({"name": release.name, "version": str(release.version)})
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,110 @@
+"""The outermost layer of the gateway: a request's id, its log line, its metrics, its last resort.
+
+Plain ASGI: a wrapper class per request would cost more than everything else here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Iterable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deckwatch_gateway.logs import log
+from deckwatch_gateway.metrics import UNMATCHED, Metrics
+from deckwatch_gateway.problems import INTERNAL_DETAIL, MEDIA_TYPE, problem_body
+
+# What callers may choose as X-Request-ID: it goes into logs, headers and JSON as it is.
+SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
+
+# Answered many times a minute by probes and scrapers; logged only at level debug.
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Observe:
+    """ASGI middleware; goes around everything else."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        identity = _request_id(scope["headers"])
+        scope["deckwatch.request_id"] = identity.decode()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=scope["deckwatch.request_id"])
+        status = 0
+
+        async def send_signed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", identity),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"cache-control", b"no-store"),
+                ]
+            await send(message)
+
+        self._metrics.requests_open.inc()
+        try:
+            await self._app(scope, receive, send_signed)
+        except asyncio.CancelledError:
+            # Only a shutdown that waited long enough cancels a request.
+            if status:
+                raise
+            await _answer(scope, send_signed, 503, "shutting-down", "The gateway is stopping.")
+        except Exception:
+            log.exception("failed")
+            if status:  # half an answer is out; the server closes the connection
+                raise
+            await _answer(scope, send_signed, 500, "internal-error", INTERNAL_DETAIL)
+        finally:
+            self._metrics.requests_open.dec()
+            self._note(scope, status, time.perf_counter() - begun)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", UNMATCHED)
+        code = scope.get("deckwatch.code")
+        self._metrics.count(route, scope["method"], status, code, seconds)
+        write = log.debug if route in QUIET_ROUTES else log.info
+        facts = {} if code is None else {"code": code}
+        write(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            client=scope["client"][0] if scope["client"] else None,
+            **facts,
+        )
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The caller's X-Request-ID where it is sane, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and SANE_ID.fullmatch(value):
+            return value
+    return uuid.uuid4().hex.encode()
+
+
+async def _answer(scope: Scope, send: Send, status: int, code: str, detail: str) -> None:
+    """A problem+json answer where no framework is left to give one; closes the connection."""
+    scope["deckwatch.code"] = code
+    body = problem_body(status, code, detail, scope["deckwatch.request_id"])
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

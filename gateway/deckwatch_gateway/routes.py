@@ -1,0 +1,138 @@
+"""The routes of the gateway. What they answer is described in `deckwatch_gateway.openapi`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+
+from deckwatch_gateway import metrics as counting
+from deckwatch_gateway import openapi
+from deckwatch_gateway.admission import Gate
+from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.logs import log
+from deckwatch_gateway.metrics import Metrics
+from deckwatch_gateway.multipart import Upload, is_multipart, parse_upload
+from deckwatch_gateway.overlay import Overlay
+from deckwatch_gateway.problems import problem
+from deckwatch_gateway.readiness import Readiness
+from deckwatch_gateway.recognition import Recognition
+from deckwatch_vision.errors import DeckwatchError
+
+Verbose = Annotated[
+    bool, Query(description="Every class with its likelihood, the most likely first.")
+]
+Drawn = Annotated[
+    bool, Query(description="Answer with a JPEG of the photograph, its fish outlined and named.")
+]
+
+NOT_READY = (
+    "No picture can be recognised at the moment: the recognition server is starting, away or "
+    "without a release, or the gateway is stopping."
+)
+LINKS = {
+    "name": "deckwatch",
+    "links": {
+        "recognise": "/v1/classify",
+        "classifyfish": "/classifyfish",
+        "documentation": "/openapi.json",
+        "alive": "/healthz",
+        "ready": "/readyz",
+        "metrics": "/metrics",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with; made when the application starts, at `app.state.parts`."""
+
+    gate: Gate
+    bodies: BodyReader
+    recognition: Recognition
+    overlay: Overlay
+    readiness: Readiness
+    metrics: Metrics
+    retry_after_s: int
+
+
+async def classifyfish(request: Request, verbose: Verbose = False) -> Response:
+    parts: Parts = request.app.state.parts
+    parts.gate.check()
+    begun = time.perf_counter()
+    async with parts.bodies.read(request) as picture:
+        parts.metrics.stages["body"].observe(time.perf_counter() - begun)
+        with parts.gate:
+            result = await parts.recognition.recognise(request, picture)
+    return _json(result.pairs() if verbose else [result.label])
+
+
+async def classify(request: Request, overlay: Drawn = False) -> Response:
+    parts: Parts = request.app.state.parts
+    parts.gate.check()
+    begun = time.perf_counter()
+    async with parts.bodies.read(request) as body:
+        content_type = request.headers.get("content-type", "")
+        multipart = is_multipart(content_type)
+        upload = parse_upload(body, content_type) if multipart else Upload(body)
+        parts.metrics.stages["body"].observe(time.perf_counter() - begun)
+        with parts.gate:
+            result = await parts.recognition.recognise(request, upload.picture, upload.file)
+            if overlay:
+                begun = time.perf_counter()
+                drawn = await parts.overlay.jpeg(upload.picture, result)
+                parts.metrics.stages["overlay"].observe(time.perf_counter() - begun)
+                return Response(drawn, media_type="image/jpeg")
+    return _json(result.as_dict())
+
+
+async def healthz() -> Response:
+    return _json({"status": "alive"})
+
+
+async def readyz(request: Request) -> Response:
+    parts: Parts = request.app.state.parts
+    try:
+        release = await parts.readiness.check()
+    except DeckwatchError as error:
+        # Whatever it is that is missing, a prober is told 503; the reason is in the log.
+        retry = {"Retry-After": str(parts.retry_after_s)}
+        log.debug("not ready", code=error.code, reason=str(error))
+        return problem(request, 503, "not-ready", NOT_READY, retry)
+    return _json({"status": "ready", "release": {"name": release.name, "version": release.version}})
+
+
+async def metrics(request: Request) -> Response:
+    parts: Parts = request.app.state.parts
+    return Response(parts.metrics.exposition(), headers={"Content-Type": counting.CONTENT_TYPE})
+
+
+async def index() -> Response:
+    return _json(LINKS)
+
+
+async def openapi_document(request: Request) -> Response:
+    return _json(request.app.openapi())
+
+
+def add_routes(app: FastAPI) -> None:
+    """Hang every route under `app`, with its documentation."""
+    for path, method, endpoint, documentation in (
+        ("/classifyfish", "POST", classifyfish, openapi.CLASSIFYFISH),
+        ("/v1/classify", "POST", classify, openapi.CLASSIFY),
+        ("/healthz", "GET", healthz, openapi.HEALTHZ),
+        ("/readyz", "GET", readyz, openapi.READYZ),
+        ("/metrics", "GET", metrics, openapi.METRICS),
+        ("/", "GET", index, openapi.INDEX),
+    ):
+        app.add_api_route(path, endpoint, methods=[method], response_model=None, **documentation)
+    # Not by FastAPI's own `openapi_url`: that route has no template to count it under.
+    app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
+
+
+def _json(content: object) -> Response:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, media_type="application/json")
