@@ -11,30 +11,25 @@ version comes with every answer, and its name and labels are read again whenever
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-import tritonclient.grpc as grpcclient
-import tritonclient.grpc.aio as aiogrpcclient
-from deckwatch_vision.errors import (
-    DeadlineExceeded,
-    DeckwatchError,
-    EmptyImage,
-    ImageTooLarge,
-    ServerError,
-    ServerOverloaded,
-    ServerUnavailable,
-    from_wire,
+import tritonclient.grpc as grpcclient  # type: ignore[import-untyped]
+import tritonclient.grpc.aio as aiogrpcclient  # type: ignore[import-untyped]
+from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
+
+from deckwatch_client.backends import is_loopback
+from deckwatch_client.ensemble import (
+    ENSEMBLE,
+    Served,
+    answer_version,
+    read_result,
+    read_served,
+    request_inputs,
+    translate,
 )
-from deckwatch_vision.images import MAX_BYTES
-from deckwatch_vision.result import ReleaseInfo, Result, from_arrays
-from tritonclient.utils import InferenceServerException
-
-ENSEMBLE = "deckwatch"
-OUTPUTS = ("LIKELIHOODS", "BOXES", "SCORES", "FISH_LIKELIHOODS", "SIZE", "RELEASE")
+from deckwatch_vision.errors import DeckwatchError, ServerError, ServerUnavailable
+from deckwatch_vision.result import Result
 
 # An answer given just before a swap may meet the configuration written just after it; the
 # second attempt then meets the new release. Two swaps within one call do not happen.
@@ -49,15 +44,6 @@ CHANNEL = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-LOOPBACK = ("127.", "localhost", "[::1]")
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a server answers with: the release and its label codes, in tensor order."""
-
-    release: ReleaseInfo
-    labels: tuple[str, ...]
 
 
 class TritonClient:
@@ -100,7 +86,7 @@ class TritonClient:
                     config = self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
                     _remember(self._served, config.config, version)
                 if version in self._served:
-                    return answer_result(answer, self._served[version], data, file)
+                    return _read(self._served, answer, version, data, file)
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         raise _swapping(self.address)
@@ -122,9 +108,10 @@ class TritonClient:
             return False
 
     def close(self) -> None:
+        """Close the connection."""
         self._triton.close()
 
-    def __enter__(self) -> TritonClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,7 +152,7 @@ class AsyncTritonClient:
                     )
                     _remember(self._served, config.config, version)
                 if version in self._served:
-                    return answer_result(answer, self._served[version], data, file)
+                    return _read(self._served, answer, version, data, file)
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         raise _swapping(self.address)
@@ -187,100 +174,14 @@ class AsyncTritonClient:
             return False
 
     async def close(self) -> None:
+        """Close the connection."""
         await self._triton.close()
 
-    async def __aenter__(self) -> AsyncTritonClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def request_inputs(data: bytes | memoryview) -> list[Any]:
-    """The request's one tensor, IMAGE: the encoded file as UINT8 [bytes].
-
-    Refuses here what the ensemble would refuse anyway, before megabytes go over the wire.
-    Raises EmptyImage, ImageTooLarge.
-    """
-    if not len(data):
-        raise EmptyImage("the picture has 0 bytes. Check that the file was written completely.")
-    if len(data) > MAX_BYTES:
-        raise ImageTooLarge(
-            f"the picture has {len(data):,} bytes; at most {MAX_BYTES:,} are accepted. "
-            "Save it smaller or with stronger compression."
-        )
-    image = grpcclient.InferInput("IMAGE", [len(data)], "UINT8")
-    image.set_data_from_numpy(np.frombuffer(data, np.uint8))
-    return [image]
-
-
-def answer_version(answer: Any) -> int:
-    """The version of the release that gave this answer."""
-    return int(answer.as_numpy("RELEASE")[0])
-
-
-def answer_result(
-    answer: Any, served: Served, data: bytes | memoryview, file: str | None
-) -> Result:
-    """The `Result` in an answer's tensors (shapes: the ensemble's config.pbtxt)."""
-    tensors = [answer.as_numpy(name) for name in OUTPUTS[:5]]
-    likelihoods, boxes, scores, fish_likelihoods, size = tensors
-    height, width = (int(side) for side in size)
-    return from_arrays(
-        likelihoods,
-        boxes,
-        scores,
-        fish_likelihoods,
-        (height, width),
-        served.labels,
-        served.release,
-        file,
-        hashlib.sha256(data).hexdigest(),
-    )
-
-
-def read_served(config: Any) -> Served:
-    """The release an ensemble's configuration names, with the version its steps are pinned to.
-
-    Raises ServerError when the configuration carries no release.
-    """
-    parameters = {name: value.string_value for name, value in config.parameters.items()}
-    versions = {int(step.model_version) for step in config.ensemble_scheduling.step}
-    if not {"release_name", "labels"} <= parameters.keys() or len(versions) != 1:
-        raise ServerError(
-            f"the server's model {ENSEMBLE!r} names no release (parameters "
-            f"{sorted(parameters)}, step versions {sorted(versions)}). Load a release published "
-            "by Deckwatch: its ensemble carries release_name, labels and one pinned version."
-        )
-    release = ReleaseInfo(name=parameters["release_name"], version=versions.pop())
-    return Served(release, tuple(parameters["labels"].split(",")))
-
-
-def translate(error: InferenceServerException, address: str, timeout_s: float) -> DeckwatchError:
-    """Our error for what gRPC or Triton reported; `address` and `timeout_s` go into its text."""
-    text = str(error.message() or "")
-    first_line = text.partition("\n")[0]
-    status = str(error.status()).removeprefix("StatusCode.")
-    carried = from_wire(text)
-    if carried is not None:
-        return carried
-    if status == "DEADLINE_EXCEEDED" or "timeout expired" in text:
-        return DeadlineExceeded(
-            f"grpc://{address} gave no answer within {timeout_s:g} s. "
-            "Try again, or allow more time."
-        )
-    if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in text:
-        return ServerOverloaded(
-            f"grpc://{address} has too many pictures waiting ({first_line}). Try again later."
-        )
-    if status in ("UNAVAILABLE", "NOT_FOUND"):
-        return ServerUnavailable(
-            f"grpc://{address} does not serve {ENSEMBLE!r} ({first_line}). "
-            "Start it with `deckwatch up`, or check the address."
-        )
-    return ServerError(
-        f"grpc://{address} failed with {status} ({first_line}). Look into the server's log."
-    )
 
 
 class _Clock:
@@ -295,8 +196,8 @@ class _Clock:
 
 
 def _channel_args(address: str) -> list[tuple[str, int]]:
-    """gRPC would send even loopback traffic through the proxy of http_proxy."""
-    return [*CHANNEL, ("grpc.enable_http_proxy", int(not address.startswith(LOOPBACK)))]
+    """Ours, and no proxy for loopback: gRPC would send even loopback traffic to http_proxy."""
+    return [*CHANNEL, ("grpc.enable_http_proxy", int(not is_loopback(address)))]
 
 
 def _remember(known: dict[int, Served], config: Any, answered: int) -> None:
@@ -304,6 +205,21 @@ def _remember(known: dict[int, Served], config: Any, answered: int) -> None:
     served = read_served(config)
     if served.release.version == answered:
         known[answered] = served
+
+
+def _read(
+    known: dict[int, Served],
+    answer: grpcclient.InferResult,
+    version: int,
+    data: bytes | memoryview,
+    file: str | None,
+) -> Result:
+    try:
+        return read_result(answer, known[version], data, file)
+    except ServerError:
+        # Another release under the same number: the next call reads its labels.
+        known.clear()
+        raise
 
 
 def _forgetting(

@@ -1,0 +1,113 @@
+"""The ensemble `deckwatch` as gRPC sees it: its request, its answer, its release, its errors.
+
+Shapes and types are those of the ensemble's config.pbtxt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tritonclient.grpc import InferInput, InferResult  # type: ignore[import-untyped]
+from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
+
+from deckwatch_client.pictures import check_size
+from deckwatch_vision.errors import (
+    DeadlineExceeded,
+    DeckwatchError,
+    ServerError,
+    ServerOverloaded,
+    ServerUnavailable,
+    from_wire,
+)
+from deckwatch_vision.result import ReleaseInfo, Result
+
+ENSEMBLE = "deckwatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server answers with: the release and its label codes, in tensor order."""
+
+    release: ReleaseInfo
+    labels: tuple[str, ...]
+
+
+def request_inputs(data: bytes | memoryview) -> list[Any]:
+    """The request's one tensor, IMAGE: the encoded file as UINT8 [bytes].
+
+    Refuses here what the ensemble would refuse anyway, before megabytes go over the wire.
+    Raises EmptyImage, ImageTooLarge.
+    """
+    check_size(len(data))
+    image = InferInput("IMAGE", [len(data)], "UINT8")
+    image.set_data_from_numpy(np.frombuffer(data, np.uint8))
+    return [image]
+
+
+def answer_version(answer: InferResult) -> int:
+    """The version of the release that gave this answer."""
+    return int(answer.as_numpy("RELEASE")[0])
+
+
+def read_result(
+    answer: InferResult, served: Served, data: bytes | memoryview, file: str | None
+) -> Result:
+    """The `Result` in an answer's tensors. Raises ServerError when they do not fit `served`."""
+    return Result.from_arrays(
+        answer.as_numpy("LIKELIHOODS"),
+        answer.as_numpy("BOXES"),
+        answer.as_numpy("SCORES"),
+        answer.as_numpy("FISH_LIKELIHOODS"),
+        answer.as_numpy("SIZE"),
+        served.labels,
+        served.release,
+        file,
+        hashlib.sha256(data).hexdigest(),
+    )
+
+
+def read_served(config: Any) -> Served:
+    """The release an ensemble's configuration names, with the version its steps are pinned to.
+
+    Raises ServerError when the configuration carries no release.
+    """
+    parameters = {name: value.string_value for name, value in config.parameters.items()}
+    versions = {int(step.model_version) for step in config.ensemble_scheduling.step}
+    if not {"release_name", "labels"} <= parameters.keys() or len(versions) != 1:
+        raise ServerError(
+            f"the server's model {ENSEMBLE!r} names no release (parameters "
+            f"{sorted(parameters)}, step versions {sorted(versions)}). Load a release published "
+            "by Deckwatch: its ensemble carries release_name, labels and one pinned version."
+        )
+    release = ReleaseInfo(name=parameters["release_name"], version=versions.pop())
+    return Served(release, tuple(parameters["labels"].split(",")))
+
+
+def translate(error: InferenceServerException, address: str, timeout_s: float) -> DeckwatchError:
+    """Our error for what gRPC or Triton reported; `address` and `timeout_s` go into its text."""
+    text = str(error.message() or "")
+    first_line = text.partition("\n")[0]
+    status = str(error.status()).removeprefix("StatusCode.")
+    carried = from_wire(text)
+    if carried is not None:
+        return carried
+    if status == "DEADLINE_EXCEEDED" or "timeout expired" in text:
+        return DeadlineExceeded(
+            f"grpc://{address} gave no answer within {timeout_s:g} s. "
+            "Try again, or allow more time."
+        )
+    if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in text:
+        return ServerOverloaded(
+            f"grpc://{address} has too many pictures waiting ({first_line}). Try again later."
+        )
+    if status in ("UNAVAILABLE", "NOT_FOUND"):
+        return ServerUnavailable(
+            f"grpc://{address} does not serve {ENSEMBLE!r} ({first_line}). "
+            "Start it with `deckwatch up`, or check the address."
+        )
+    return ServerError(
+        f"grpc://{address} failed with {status} ({first_line}). Look into the server's log."
+    )

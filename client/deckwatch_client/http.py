@@ -1,0 +1,138 @@
+"""The gateway's client: one picture to `POST /v1/classify`, its answer or its error back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+
+from deckwatch_client.backends import is_loopback
+from deckwatch_client.pictures import check_size
+from deckwatch_vision.errors import (
+    DeadlineExceeded,
+    DeckwatchError,
+    ImageError,
+    ServerError,
+    ServerOverloaded,
+    ServerUnavailable,
+    from_wire,
+)
+from deckwatch_vision.result import Result
+
+ROUTE = "/v1/classify"
+HEADERS = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
+
+# What a proxy between us and the gateway answers carries no code of ours.
+BY_STATUS: dict[int, type[ServerError]] = {
+    429: ServerOverloaded,
+    502: ServerUnavailable,
+    503: ServerUnavailable,
+    504: DeadlineExceeded,
+}
+
+
+class GatewayClient:
+    """Asks a gateway for the fish in one picture; safe to share between threads.
+
+    `address` is the gateway's URL, for instance http://127.0.0.1:8080.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self._http = httpx2.Client(**_options(address, timeout_s))
+
+    def infer(self, data: bytes, *, file: str | None = None) -> Result:
+        """Recognise the fish in one encoded picture; `file` is only noted in the result.
+
+        Raises what the gateway refused the picture with (an `ImageError`), or a `ServerError`
+        when it cannot be reached, is overloaded or too late.
+        """
+        check_size(len(data))
+        with _translated(self.address, self.timeout_s):
+            answer = self._http.post(ROUTE, content=data, headers=HEADERS)
+        return read_answer(answer, self.address, file)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class AsyncGatewayClient:
+    """`GatewayClient` with await, for one event loop."""
+
+    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self._http = httpx2.AsyncClient(**_options(address, timeout_s))
+
+    async def infer(self, data: bytes, *, file: str | None = None) -> Result:
+        """See `GatewayClient.infer`."""
+        check_size(len(data))
+        with _translated(self.address, self.timeout_s):
+            async with asyncio.timeout(self.timeout_s):
+                answer = await self._http.post(ROUTE, content=data, headers=HEADERS)
+        return read_answer(answer, self.address, file)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def read_answer(answer: httpx2.Response, address: str, file: str | None) -> Result:
+    """The `Result` in a gateway's answer; raises the error that its problem+json names."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if answer.status_code != 200:
+        raise _refusal(answer, body if isinstance(body, dict) else {}, address)
+    if not isinstance(body, dict):
+        raise ServerError(
+            f"{address} answered {ROUTE} with something else than a result. "
+            "Check that this is the address of a Deckwatch gateway."
+        )
+    result = Result.from_dict(body)
+    return replace(result, image=replace(result.image, file=file))
+
+
+def _refusal(answer: httpx2.Response, problem: dict[str, Any], address: str) -> DeckwatchError:
+    """Our error for an answer other than 200 (RFC 9457 problem, or whatever a proxy sends)."""
+    detail = " ".join(str(problem.get("detail", "")).split())
+    carried = from_wire(f"[{problem.get('code')}] {detail}")
+    if isinstance(carried, ImageError):
+        return carried
+    if carried is not None:
+        return type(carried)(f"{address}: {detail}")
+    kind = BY_STATUS.get(answer.status_code, ServerError)
+    return kind(
+        f"{address} answered {answer.status_code} {answer.reason_phrase}. "
+        + (detail or "Check that this is the address of a Deckwatch gateway.")
+    )
+
+
+def _options(address: str, timeout_s: float) -> dict[str, Any]:
+    """Settings of both HTTP clients; a proxy of the environment is not asked for loopback."""
+    host = httpx2.URL(address).netloc.decode()
+    return {"base_url": address, "timeout": timeout_s, "trust_env": not is_loopback(host)}
+
+
+@contextmanager
+def _translated(address: str, timeout_s: float) -> Iterator[None]:
+    """Our errors for the transport's."""
+    try:
+        yield
+    except (httpx2.TimeoutException, TimeoutError) as error:
+        raise DeadlineExceeded(
+            f"{address} gave no answer within {timeout_s:g} s. Try again, or allow more time."
+        ) from error
+    except httpx2.RequestError as error:
+        reason = str(error) or type(error).__name__
+        raise ServerUnavailable(
+            f"{address} cannot be reached ({reason}). "
+            "Start it with `deckwatch up`, or check the address."
+        ) from error
