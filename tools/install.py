@@ -114,12 +114,25 @@ def install_lock(venv: Path, lock: Path) -> None:
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     hashed = ["--require-hashes", "--only-binary", ":all:"]
     run(*pip, "install", "--quiet", *hashed, "-r", str(UV_LOCK))
-    configured = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=True)
-    environment = {**uv_environment(configured.stdout, os.environ), "VIRTUAL_ENV": str(venv.resolve())}
+    configured = subprocess.run(
+        [*pip, "config", "list"], capture_output=True, text=True, check=True
+    )
+    environment = {
+        **uv_environment(configured.stdout, os.environ),
+        "VIRTUAL_ENV": str(venv.resolve()),
+    }
     uv = [str(venv / "bin" / "uv"), "pip", "install", "--quiet"]
     run(*uv, *hashed, "-r", str(lock), environment=environment)
     # Nothing is fetched for this step: its build tools are in the lock just installed.
-    run(*uv, "--no-deps", "--no-build-isolation", "--offline", "-e", str(ROOT), environment=environment)
+    run(
+        *uv,
+        "--no-deps",
+        "--no-build-isolation",
+        "--offline",
+        "-e",
+        str(ROOT),
+        environment=environment,
+    )
 
 
 def uv_environment(pip_settings: str, environment: Mapping[str, str]) -> dict[str, str]:
