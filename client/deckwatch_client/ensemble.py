@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tritonclient.grpc import InferInput, InferResult  # type: ignore[import-untyped]
-from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
+from tritonclient.grpc import InferInput, InferResult
+from tritonclient.utils import InferenceServerException
 
 from deckwatch_client.pictures import check_size
 from deckwatch_vision.errors import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -63,6 +64,23 @@ def read_stream(stream: BinaryIO) -> bytes:
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES:,}")
     return data
+
+
+def read_standard_input() -> bytes:
+    """The picture on standard input.
+
+    Raises:
+        UnreadableImage: standard input is closed, or a directory.
+        ImageTooLarge: over the budget of bytes.
+    """
+    if sys.stdin is None:
+        raise UnreadableImage("it is closed. Name the picture's path instead.")
+    try:
+        return read_stream(sys.stdin.buffer)
+    except OSError as error:
+        raise UnreadableImage(
+            f"it cannot be read ({error.strerror}). Name the picture's path instead."
+        ) from None
 
 
 def check_size(size: int) -> None:

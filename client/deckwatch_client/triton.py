@@ -14,9 +14,9 @@ from __future__ import annotations
 import time
 from typing import Any, Self
 
-import tritonclient.grpc as grpcclient  # type: ignore[import-untyped]
-import tritonclient.grpc.aio as aiogrpcclient  # type: ignore[import-untyped]
-from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
+import tritonclient.grpc as grpcclient
+import tritonclient.grpc.aio as aiogrpcclient
+from tritonclient.utils import InferenceServerException
 
 from deckwatch_client.backends import is_loopback
 from deckwatch_client.ensemble import (

@@ -1,0 +1,113 @@
+"""The commands under `deckwatch`: listed from a table and the installed parts, loaded by name.
+
+Every part hangs its commands up as entry points of the group `deckwatch.commands`; a user's own
+package may add more. Listing them imports none of them, so `deckwatch --help` needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from deckwatch_vision.errors import MissingExtra, UsageError
+
+GROUP = "deckwatch.commands"
+
+
+class Known(NamedTuple):
+    """A command of ours: its line in `deckwatch --help`, and the extra that it needs."""
+
+    summary: str
+    extra: str
+
+
+# The summaries stand here because reading them from the commands would import the commands.
+KNOWN = {
+    "up": Known("Serve Triton and the gateway on this machine.", "local,gateway"),
+    "train": Known("Train a detector or a classifier from a config file.", "train"),
+    "evaluate": Known("Measure a release on a labelled data set.", "train"),
+    "export": Known("Turn trained weights into a release.", "train"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A command group that imports a part's command when it is called, not when it is listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Our own commands, then the installed parts' by name."""
+        return [*self.commands, *sorted(_installed().keys() - self.commands.keys())]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself if it is at hand, else a stand-in that shows its line of help."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        found = _installed().get(cmd_name)
+        return found and TyperCommand(cmd_name, help=_summary(found))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the command to run and load it.
+
+        Raises:
+            MissingExtra: what it needs is not installed.
+        """
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and name not in self.commands:
+            command = self.commands[name] = load_command(_installed()[name])
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an import that it made too late for `load_command` is named as well."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise missing_extra(str(ctx.invoked_subcommand), error) from error
+
+
+def load_command(found: EntryPoint) -> Any:
+    """The command behind an entry point that names a Typer app or a function.
+
+    Raises:
+        MissingExtra: what it needs is not installed.
+        UsageError: it names something else.
+    """
+    try:
+        given = found.load()
+    except ModuleNotFoundError as error:
+        raise missing_extra(found.name, error) from error
+    if isinstance(given, typer.Typer):
+        app = given
+    elif callable(given):
+        app = typer.Typer(add_completion=False)
+        app.command(found.name)(given)
+    else:
+        raise UsageError(
+            f"the command {found.name!r} is {found.value}, neither a Typer app nor a function. "
+            "Correct the entry point of the package that brings it."
+        )
+    command = typer.main.get_command(app)
+    command.name = found.name
+    return command
+
+
+def missing_extra(name: str, error: ModuleNotFoundError) -> MissingExtra:
+    """What to install for the command `name`. A module of our own that is missing is no extra."""
+    module = (error.name or "a module").partition(".")[0]
+    if module.startswith("deckwatch_") or name not in KNOWN:
+        raise error
+    return MissingExtra(
+        f"`deckwatch {name}` needs {module}, which is not installed. "
+        f"Install it with: pip install 'deckwatch[{KNOWN[name].extra}]'"
+    )
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def _summary(found: EntryPoint) -> str:
+    if found.name in KNOWN:
+        return KNOWN[found.name].summary
+    return f"From the package {found.dist.name}." if found.dist else f"From {found.module}."
