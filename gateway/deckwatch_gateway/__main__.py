@@ -21,7 +21,7 @@ def main() -> int:
         configure(settings.log_level)
         server = GatewayServer(settings)
     except UsageError as error:
-        print(f"deckwatch gateway: {error}", file=sys.stderr)
+        sys.stderr.write(f"deckwatch gateway: {error}\n")
         return 2
     server.serve_until_stopped()
     return 0

@@ -65,4 +65,5 @@ class HeldBytes:
         self.held += size
 
     def give_back(self, size: int) -> None:
+        """Stop counting `size` bytes that were taken."""
         self.held -= size

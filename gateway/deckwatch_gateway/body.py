@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from fastapi import Request
 
 from deckwatch_gateway.admission import HeldBytes
-from deckwatch_gateway.problems import ClientGone, Problem
+from deckwatch_gateway.problems import CallerGoneError, ProblemError
 from deckwatch_vision.errors import ImageTooLarge
 
 CLOSE = {"Connection": "close"}
@@ -35,8 +35,8 @@ class BodyReader:
     async def read(self, request: Request) -> AsyncIterator[bytes]:
         """The whole body; its bytes stay counted as held until the block is left.
 
-        Raises ImageTooLarge (413), Problem 408 when it comes too slowly, ServerOverloaded when
-        too much is held already, ClientGone when the caller hangs up.
+        Raises ImageTooLarge (413), ProblemError 408 when it comes too slowly, ServerOverloaded when
+        too much is held already, CallerGoneError when the caller hangs up.
         """
         self._check_length(request)
         chunks: list[bytes] = []
@@ -48,7 +48,7 @@ class BodyReader:
                     while more:
                         message = await request.receive()
                         if message["type"] == "http.disconnect":
-                            raise ClientGone
+                            raise CallerGoneError
                         chunk = message.get("body", b"")
                         if size + len(chunk) > self._max_bytes:
                             raise self._too_large(f"more than {self._max_bytes:,}")
@@ -57,7 +57,7 @@ class BodyReader:
                         chunks.append(chunk)
                         more = message.get("more_body", False)
             except TimeoutError:
-                raise Problem(
+                raise ProblemError(
                     408,
                     "body-too-slow",
                     f"Only {size:,} bytes of the body arrived within {self._timeout_s:g} s. "

@@ -101,4 +101,5 @@ class Metrics:
             self._release.info({"name": release.name, "version": str(release.version)})
 
     def exposition(self) -> bytes:
+        """All of it in Prometheus' text format."""
         return generate_latest(self.registry)

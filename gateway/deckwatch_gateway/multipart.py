@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from deckwatch_gateway.problems import Problem
+from deckwatch_gateway.problems import ProblemError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -37,13 +37,14 @@ class _Part:
 
 
 def is_multipart(content_type: str | None) -> bool:
+    """Whether a Content-Type announces a form with files."""
     return content_type is not None and content_type.lower().startswith("multipart/form-data")
 
 
 def parse_upload(body: bytes, content_type: str) -> Upload:
     """The one file in a form; other fields are passed over.
 
-    Raises Problem 422 when the form is malformed or does not hold exactly one file.
+    Raises ProblemError 422 when the form is malformed or does not hold exactly one file.
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
@@ -108,9 +109,9 @@ class _Collector:
 
 def _file_name(raw: bytes) -> str | None:
     """The sender's file name, harmless to log and to show; None where there is none."""
-    name = raw.decode("utf-8", "replace")[:MAX_FILE_NAME]
-    return "".join(letter for letter in name if letter.isprintable()) or None
+    name = "".join(letter for letter in raw.decode("utf-8", "replace") if letter.isprintable())
+    return name[:MAX_FILE_NAME] or None
 
 
-def _refused(what: str) -> Problem:
-    return Problem(422, "invalid-form", f"The multipart form was refused. {what} {CURE}")
+def _refused(what: str) -> ProblemError:
+    return ProblemError(422, "invalid-form", f"The multipart form was refused. {what} {CURE}")

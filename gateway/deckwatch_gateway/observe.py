@@ -33,6 +33,7 @@ class Observe:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (or pass a lifespan through)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -47,7 +47,7 @@ HTTP_DETAILS = {
 }
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A request that is refused for its form, before any picture is looked at.
 
     `detail` says what was given, what was expected and what to do.
@@ -63,7 +63,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-class ClientGone(Exception):
+class CallerGoneError(Exception):
     """The caller hung up before its answer was ready."""
 
 
@@ -142,10 +142,10 @@ def exception_handlers(
     async def deckwatch_error(request: Request, error: DeckwatchError) -> Response:
         return _deckwatch_error(request, error, retry_after_s)
 
-    async def refused(request: Request, error: Problem) -> Response:
+    async def refused(request: Request, error: ProblemError) -> Response:
         return problem(request, error.status, error.code, error.detail, error.headers)
 
-    async def gone(request: Request, error: ClientGone) -> Response:
+    async def gone(request: Request, _: CallerGoneError) -> Response:
         request.scope["deckwatch.code"] = "client-gone"
         return Response(status_code=CLIENT_CLOSED_REQUEST)
 
@@ -157,8 +157,8 @@ def exception_handlers(
 
     return {
         DeckwatchError: deckwatch_error,
-        Problem: refused,
-        ClientGone: gone,
+        ProblemError: refused,
+        CallerGoneError: gone,
         HTTPException: http_error,
         RequestValidationError: invalid,
     }

@@ -11,6 +11,7 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deckwatch_gateway.problems import MEDIA_TYPE, problem_body
@@ -20,8 +21,11 @@ MAX_HEADER_BYTES = 64 * 1024
 
 
 class GatewayProtocol(HttpToolsProtocol):
-    """One connection; `header_timeout_s` bounds the wait for headers and, once an answer is
-    given early, for the rest of the body that nobody reads any more."""
+    """One connection.
+
+    `header_timeout_s` bounds the wait for headers and, once an answer was given early, for the
+    rest of the body that nobody reads any more.
+    """
 
     def __init__(self, *args: Any, header_timeout_s: float, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -29,14 +33,17 @@ class GatewayProtocol(HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
         self._idle_bytes = 0  # received since the last complete headers or piece of body
 
+    @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._be_patient()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._be_calm()
         super().connection_lost(exc)
 
+    @override
     def data_received(self, data: bytes) -> None:
         self._idle_bytes += len(data)
         super().data_received(data)
@@ -47,24 +54,29 @@ class GatewayProtocol(HttpToolsProtocol):
                 f"More than {MAX_HEADER_BYTES:,} bytes of headers. Send fewer or shorter ones.",
             )
 
+    @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._be_patient()
 
+    @override
     def on_headers_complete(self) -> None:
         self._idle_bytes = 0
         self._be_calm()
         super().on_headers_complete()
 
+    @override
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
         super().on_body(body)
 
+    @override
     def on_message_complete(self) -> None:
         self._idle_bytes = 0
         self._be_calm()
         super().on_message_complete()
 
+    @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.more_body and not self.transport.is_closing():
@@ -72,6 +84,7 @@ class GatewayProtocol(HttpToolsProtocol):
             # caller might lose the answer; so the rest is read and dropped, but not for ever.
             self._be_patient()
 
+    @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "malformed-request", "This is not HTTP/1.1 as RFC 9112 defines it.")
 

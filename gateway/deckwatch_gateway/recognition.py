@@ -10,7 +10,7 @@ from starlette.types import Receive
 
 from deckwatch_client.triton import AsyncTritonClient
 from deckwatch_gateway.metrics import Metrics
-from deckwatch_gateway.problems import ClientGone, request_id
+from deckwatch_gateway.problems import CallerGoneError, request_id
 from deckwatch_vision.errors import TooManyPixels
 from deckwatch_vision.headers import read_header
 from deckwatch_vision.result import Result
@@ -28,7 +28,7 @@ class Recognition:
         """The fish in `picture`; `request` is the one to answer, its body read to the end.
 
         Raises an ImageError for what is wrong with the picture, a ServerError for what is wrong
-        with Triton, ClientGone.
+        with Triton, CallerGoneError.
         """
         begun = time.perf_counter()
         self._check_header(picture)
@@ -55,13 +55,15 @@ class Recognition:
 
 
 async def _unless_gone(asked: asyncio.Future[Result], receive: Receive) -> Result:
-    """The result of `asked`, which is cancelled (and with it the request in Triton) when the
-    caller hangs up first. Raises ClientGone then."""
+    """The result of `asked`, unless the caller hangs up first.
+
+    Then `asked` is cancelled, and with it the request in Triton, and CallerGoneError is raised.
+    """
     gone = asyncio.ensure_future(_hung_up(receive))
     try:
         await asyncio.wait((asked, gone), return_when=asyncio.FIRST_COMPLETED)
         if not asked.done():
-            raise ClientGone
+            raise CallerGoneError
         return asked.result()
     finally:
         asked.cancel()

@@ -60,6 +60,7 @@ class Parts:
 
 
 async def classifyfish(request: Request, verbose: Verbose = False) -> Response:
+    """The label of the photograph in the body."""
     parts: Parts = request.app.state.parts
     parts.gate.check()
     begun = time.perf_counter()
@@ -71,6 +72,7 @@ async def classifyfish(request: Request, verbose: Verbose = False) -> Response:
 
 
 async def classify(request: Request, overlay: Drawn = False) -> Response:
+    """The fish in the photograph in the body or in its form."""
     parts: Parts = request.app.state.parts
     parts.gate.check()
     begun = time.perf_counter()
@@ -90,10 +92,12 @@ async def classify(request: Request, overlay: Drawn = False) -> Response:
 
 
 async def healthz() -> Response:
+    """The process answers: that is all it says."""
     return _json({"status": "alive"})
 
 
 async def readyz(request: Request) -> Response:
+    """Whether a picture can be recognised now."""
     parts: Parts = request.app.state.parts
     try:
         release = await parts.readiness.check()
@@ -106,15 +110,18 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
+    """What Prometheus scrapes."""
     parts: Parts = request.app.state.parts
     return Response(parts.metrics.exposition(), headers={"Content-Type": counting.CONTENT_TYPE})
 
 
 async def index() -> Response:
+    """Where things are."""
     return _json(LINKS)
 
 
 async def openapi_document(request: Request) -> Response:
+    """What `deckwatch_gateway.openapi` describes."""
     return _json(request.app.openapi())
 
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
+from typing_extensions import override
 
 from deckwatch_gateway.app import create_app
 from deckwatch_gateway.logs import log
@@ -42,6 +43,7 @@ class GatewayServer(uvicorn.Server):
 
     @property
     def url(self) -> str:
+        """Where it listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -66,9 +68,11 @@ class GatewayServer(uvicorn.Server):
         if parts is not None:
             parts.readiness.drain()
 
+    @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.stop()
 
+    @override
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but an orderly stop ends with status 0 instead of dying by the signal."""

@@ -1,0 +1,137 @@
+"""The gateway as a process: its exit status, its log, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from deckwatch_serving.triton import EmbeddedTriton
+from deckwatch_vision.images import encode_jpeg
+from tests.tiny_release import tiny_picture
+
+from .conftest import DEADLINE_S, wait_for
+
+pytestmark = pytest.mark.stack
+
+
+class Process:
+    """A gateway process and the lines of its log so far."""
+
+    def __init__(self, **environment: str) -> None:
+        inherited = {key: val for key, val in os.environ.items() if "DECKWATCH_" not in key}
+        given = {f"DECKWATCH_{name.upper()}": value for name, value in environment.items()}
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "deckwatch_gateway"],
+            env=inherited | {"DECKWATCH_PORT": "0"} | given,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def first_line(self) -> dict[str, Any]:
+        assert self.popen.stderr is not None
+        line: dict[str, Any] = json.loads(self.popen.stderr.readline())
+        return line
+
+    def finish(self) -> tuple[int, list[dict[str, Any]]]:
+        """Exit status and the rest of the log, every line of which must be JSON."""
+        out, err = self.popen.communicate(timeout=DEADLINE_S)
+        assert out == ""  # nothing but data belongs there, and a server has none
+        return self.popen.returncode, [json.loads(line) for line in err.splitlines()]
+
+
+@contextmanager
+def process(**environment: str) -> Iterator[Process]:
+    running = Process(**environment)
+    try:
+        yield running
+    finally:
+        if running.popen.poll() is None:
+            running.popen.kill()
+        running.popen.communicate()
+
+
+@pytest.mark.parametrize(
+    ("setting", "cure"),
+    [
+        ({"host": "0.0.0.0"}, "DECKWATCH_ALLOW_PUBLIC=true"),
+        ({"triton": "somewhere"}, "grpc://127.0.0.1:8001"),
+        ({"host": "127.0.0.1", "port": "0", "max_in_flight": "none"}, "DECKWATCH_MAX_IN_FLIGHT"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_status_2(setting: dict[str, str], cure: str) -> None:
+    with process(**setting) as running:
+        _, err = running.popen.communicate(timeout=DEADLINE_S)
+    assert running.popen.returncode == 2
+    assert err.count("\n") == 1
+    assert cure in err
+
+
+def test_a_taken_port_is_one_line_and_status_2(nowhere: str) -> None:
+    port = nowhere.rpartition(":")[2]
+    with process(port=port) as running:
+        _, err = running.popen.communicate(timeout=DEADLINE_S)
+    assert running.popen.returncode == 2
+    assert err.count("\n") == 1
+    assert f"port {port}" in err
+    assert "DECKWATCH_PORT" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_with_status_0(number: signal.Signals, nowhere: str) -> None:
+    with process(triton=nowhere) as running:
+        url = running.first_line()["url"]
+        assert httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200
+        running.popen.send_signal(number)
+        status, _ = running.finish()
+    assert status == 0
+
+
+def test_what_is_in_flight_is_finished(triton_server: EmbeddedTriton) -> None:
+    """SIGTERM with half a picture sent: not ready at once, and the picture is still answered."""
+    picture = encode_jpeg(tiny_picture(fish=1))
+    with process(triton=triton_server.grpc_url, drain_s="2") as running:
+        url = running.first_line()["url"]
+
+        with httpx2.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as caller:
+            wait_for(lambda: caller.get("/readyz").status_code == 200)
+
+            def halves() -> Iterator[bytes]:
+                yield picture[:1000]
+                running.popen.send_signal(signal.SIGTERM)
+                wait_for(lambda: caller.get("/readyz").status_code == 503)
+                yield picture[1000:]
+
+            answer = caller.post("/classifyfish", content=halves())
+            assert answer.status_code == 200
+        status, _ = running.finish()
+    assert status == 0
+
+
+def test_the_log_has_request_ids_and_no_secrets(nowhere: str) -> None:
+    with process(triton=nowhere) as running:
+        url = running.first_line()["url"]
+        with httpx2.Client(base_url=url, trust_env=False) as caller:
+            caller.post(
+                "/classifyfish?key=hush-1",
+                content=b"not a picture",
+                headers={"X-Request-ID": "trip-7", "Authorization": "Bearer hush-2"},
+            )
+            caller.get("/tasks/hush-3")
+        running.popen.send_signal(signal.SIGTERM)
+        _, lines = running.finish()
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [line["route"] for line in requests] == ["/classifyfish", "unmatched"]
+    assert requests[0]["request_id"] == "trip-7"
+    assert requests[0]["code"] == "unsupported-format"
+    assert requests[0]["status"] == 415
+    assert "hush" not in json.dumps(lines)
