@@ -1,0 +1,185 @@
+"""Training and measuring fish detectors: the task for the loop, predictions and metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from deckwatch_vision.boxes import iou, letterbox, nms
+from deckwatch_vision.heads import decode_heads
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from deckwatch_training.config import TrainConfig
+from deckwatch_training.dataset import DataSet
+from deckwatch_training.detectors import Detector
+from deckwatch_training.metrics import Hits, best_f1
+from deckwatch_training.views import ViewConfig, view
+
+Boxes = NDArray[np.float32]
+Scores = NDArray[np.float32]
+# COCO's own limits for its average precision.
+MIN_SCORE, MAX_BOXES = 0.01, 100
+NMS_IOU = 0.6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found on one picture: boxes [K, 4] in its pixels, descending scores [K]."""
+
+    boxes: Boxes
+    scores: Scores
+
+
+class Views(Dataset[tuple[Tensor, Tensor]]):
+    """The random views of one epoch; item i depends on (seed, epoch, i) alone."""
+
+    def __init__(self, data: DataSet, config: TrainConfig, epoch: int):
+        self.data, self.seed, self.epoch = data, config.run.seed, epoch
+        self.size = config.model.input_size
+        plain = epoch >= config.run.epochs * (1 - config.views.plain_share)
+        fields = ("scale", "flip", "light", "contrast", "colour", "hue")
+        self.config = ViewConfig(
+            mosaic=0.0 if plain else config.views.mosaic,
+            **{name: getattr(config.views, name) for name in fields},
+        )
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        pictures = self.data.pictures
+        others = [pictures[i] for i in rng.integers(0, len(pictures), 3)]
+        canvas, boxes = view(pictures[index], others, self.size, self.config, rng)
+        return torch.from_numpy(np.ascontiguousarray(canvas)), torch.from_numpy(boxes)
+
+
+def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, list[Tensor]]:
+    """Canvases stacked, boxes as a list: every picture has its own number of fish."""
+    return torch.stack([canvas for canvas, _ in items]), [boxes for _, boxes in items]
+
+
+class DetectionTask:
+    """What the loop trains: a detector on random views of a data set of fish boxes."""
+
+    def __init__(self, net: Detector, config: TrainConfig, train: DataSet, held_back: DataSet):
+        self.net, self.config, self.train, self.held_back = net, config, train, held_back
+        # Decoded once here, the pictures reach every loader process by fork.
+        for picture in train.pictures:
+            picture.pixels()
+
+    def steps(self) -> int:
+        """Whole batches an epoch; the rest differs from epoch to epoch."""
+        return max(1, len(self.train) // self.config.run.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """The epoch's batches in its own random order."""
+        run = self.config.run
+        order = np.random.default_rng((run.seed, epoch)).permutation(len(self.train))
+        loader = DataLoader(
+            Views(self.train, self.config, epoch),
+            batch_size=run.batch,
+            sampler=order[: self.steps() * run.batch].tolist(),
+            num_workers=run.workers,
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(run.seed),
+        )
+        return iter(loader)
+
+    def losses(self, batch: tuple[Tensor, list[Tensor]]) -> dict[str, Tensor]:
+        """The detector's own loss."""
+        return self.net.losses(*batch)  # type: ignore[operator,no-any-return]
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """AP50, AP and the best F1 on the held-back pictures."""
+        if not len(self.held_back):
+            return {"ap50": 0.0}
+        found = predict(net, self.held_back, self.config.model.input_size)
+        ap, ap50 = average_precision(found, self.held_back)
+        best = best_f1(hits(found, self.held_back))
+        row = {"ap50": ap50, "ap": ap, "f1": best.f1, "threshold": best.threshold}
+        return {name: round(value, 4) for name, value in row.items()}
+
+
+@torch.inference_mode()
+def predict(net: nn.Module, data: DataSet, size: int, iou_threshold: float = NMS_IOU) -> list[Found]:
+    """Everything down to `MIN_SCORE` that a detector finds, picture by picture, as in production."""
+    net.eval()
+    found = []
+    for picture in data.pictures:
+        canvas, box = letterbox(picture.pixels(), size)
+        heads = net(torch.from_numpy(canvas)[None])[0].numpy()
+        boxes, scores = decode_heads(heads, net.head, size, net.strides, MIN_SCORE)
+        keep = nms(boxes, scores, iou_threshold, MAX_BOXES)
+        found.append(
+            Found(box.to_image(boxes[keep], picture.height, picture.width), scores[keep])
+        )
+    return found
+
+
+def average_precision(found: list[Found], data: DataSet) -> tuple[float, float]:
+    """COCO's class-agnostic (AP, AP50): all 101 recall points, at most 100 boxes a picture."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    truth, results = _as_coco(found, data)
+    if not results or not truth["annotations"]:
+        return 0.0, 0.0
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(truth)
+        run = COCOeval_faster(coco, coco.loadRes(results), "bbox")
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return round(float(run.stats[0]), 4), round(float(run.stats[1]), 4)
+
+
+def _as_coco(found: list[Found], data: DataSet) -> tuple[dict, list[dict]]:  # type: ignore[type-arg]
+    images, annotations, results = [], [], []
+    for i, (picture, got) in enumerate(zip(data.pictures, found, strict=True)):
+        images.append({"id": i + 1, "width": picture.width, "height": picture.height})
+        for box in picture.boxes:
+            bbox = _xywh(box)
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": i + 1, "category_id": 1, "bbox": bbox,
+                 "area": bbox[2] * bbox[3], "iscrowd": 0}
+            )  # fmt: skip
+        for box, score in zip(got.boxes, got.scores, strict=True):
+            results.append(
+                {"image_id": i + 1, "category_id": 1, "bbox": _xywh(box), "score": float(score)}
+            )
+    categories = [{"id": 1, "name": "fish"}]
+    truth = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    return truth, results
+
+
+def _xywh(box: Boxes) -> list[float]:
+    x1, y1, x2, y2 = (float(v) for v in box)
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def matches(boxes: Boxes, truth: Boxes, overlap: float = 0.5) -> NDArray[np.bool_]:
+    """Which boxes (in descending order of score) are right: each takes the best fish left over."""
+    right = np.zeros(len(boxes), bool)
+    if not len(truth):
+        return right
+    table = iou(boxes, truth)
+    for i in range(len(boxes)):
+        best = int(table[i].argmax())
+        if table[i, best] >= overlap:
+            right[i] = True
+            table[:, best] = -1
+    return right
+
+
+def hits(found: list[Found], data: DataSet) -> list[Hits]:
+    """What was found against the truth of every picture, at IoU 0.5."""
+    return [
+        Hits(f.scores, matches(f.boxes, p.boxes), len(p.boxes), p.group)
+        for f, p in zip(found, data.pictures, strict=True)
+    ]
