@@ -61,7 +61,7 @@ def sniff(data: memoryview) -> str:
         if head.startswith(signature):
             return name
     if len(head) < 12 and (
-        any(signature.startswith(head) for signature, _ in _SIGNATURES) or b"RIFF".startswith(head)
+        any(signature.startswith(head) for signature, _ in _SIGNATURES) or head[:4] in b"RIFF"
     ):
         raise BrokenImage(f"truncated: only {len(head)} bytes of a picture. Copy the file again")
     raise UnsupportedFormat(

@@ -6,14 +6,14 @@ import os
 import re
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import simplejpeg  # type: ignore[import-untyped]
+import simplejpeg
 
 from deckwatch_vision import tiff
-from deckwatch_vision.complete import check_complete
+from deckwatch_vision.complete import check_complete, critical_chunks
 from deckwatch_vision.errors import BrokenImage, EmptyImage, ImageTooLarge, TooManyPixels
 from deckwatch_vision.headers import ImageHeader, read_header
 
@@ -30,8 +30,8 @@ MAX_BYTES = 32 * 1024 * 1024
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     # What is wrong with a picture is said once, by the error; OpenCV would add lines on stderr.
-    _silence = getattr(cv2, "setLogLevel", None)  # OpenCV 4; version 5 moved it
-    (_silence or cv2.utils.logging.setLogLevel)(0)
+    _logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved the function
+    _logging.setLogLevel(0)
 
 
 def decode(
@@ -99,31 +99,34 @@ def encode_jpeg(image: Pixels, quality: int = 90) -> bytes:
 def _decode_jpeg(data: memoryview) -> Pixels:
     _check_scans(data)
     try:
-        return _simplejpeg(data, strict=True)
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True), np.uint8)
     except ValueError as error:
         reason = str(error)
-    # libjpeg warns of oddities that many cameras write and that lose no pixel, and refuses rare
-    # but legal chroma layouts which OpenCV reads. Neither path would notice a truncated file, so
-    # the end mark has to be there.
-    if _has_end(data):
-        if any(oddity in reason for oddity in _HARMLESS):
-            return _simplejpeg(data, strict=False)
-        if "subsampling" in reason:
-            return _decode_opencv(np.frombuffer(data, np.uint8), "jpeg")
+    # simplejpeg refuses rare but legal chroma layouts, and oddities that cameras write and that
+    # lose no pixel. OpenCV reads them, but would not notice a truncated file, so the end mark has
+    # to be there.
+    if _is_harmless(reason) and _has_end(data):
+        return _decode_opencv(np.frombuffer(data, np.uint8), "jpeg")
     raise BrokenImage(f"truncated or corrupt JPEG ({reason}). Copy or export the file again")
 
 
+def _is_harmless(reason: str) -> bool:
+    if any(oddity in reason for oddity in _HARMLESS):
+        return True
+    extra = _EXTRA_BYTES.search(reason)
+    # A few bytes of padding; many within the scans mean that the decoder lost its way there.
+    return extra is not None and (extra[2] not in _SCAN_MARKERS or int(extra[1]) <= 16)
+
+
+_EXTRA_BYTES = re.compile(r"(\d+) extraneous bytes before marker 0x(\w\w)")
+_SCAN_MARKERS = frozenset({"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d9", "da"})
 _HARMLESS = (
-    "extraneous bytes before marker",
     "Unknown Adobe color transform code",
     "unknown JFIF revision number",
+    "Could not determine subsampling level",
 )
 _SCAN = re.compile(rb"\xff\xda\x00[\x06-\x0c][\x01-\x04]")
 _MOST_SCANS = 200  # encoders write about ten; each scan costs a pass over all pixels
-
-
-def _simplejpeg(data: memoryview, *, strict: bool) -> Pixels:
-    return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=strict), np.uint8)
 
 
 def _check_scans(data: memoryview) -> None:
@@ -142,11 +145,22 @@ def _prepared(data: memoryview, header: ImageHeader) -> NDArray[np.uint8]:
     """The bytes as OpenCV has to get them."""
     if header.format == "tiff":
         return np.frombuffer(_neutral_tiff(data), np.uint8)
+    if header.format == "png":
+        return np.frombuffer(_plain_png(data), np.uint8)
     content = np.frombuffer(data, np.uint8)
     if header.format == "webp" and len(content) < 32:
         # OpenCV refuses WebP under 32 bytes, though a picture of one colour fits in 26.
         return np.concatenate((content, np.zeros(32 - len(content), np.uint8)))
     return content
+
+
+def _plain_png(data: memoryview) -> bytes:
+    """A copy of a PNG without ancillary chunks: animation, text, profiles, transparency.
+
+    OpenCV 4.11 crashes on some malformed animations, and libpng writes to stderr about the rest.
+    """
+    parts = [data[start - 8 : start + length + 4] for _, start, length in critical_chunks(data)]
+    return b"".join((data[:8], *parts))
 
 
 def _neutral_tiff(data: memoryview) -> bytearray:

@@ -30,11 +30,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The integer tags of the first directory; `order` is struct's byte order, < or >."""
+    """The integer tags of the first directory.
+
+    `order` is struct's byte order, < or >; `end` is where the directory's last bytes, the offset of
+    the next one, end.
+    """
 
     data: memoryview
     order: str
     tags: dict[int, Field]
+    end: int
 
     def values(self, tag: int) -> tuple[int, ...]:
         """All values of a tag; empty where it is absent.
@@ -86,7 +91,8 @@ def read_directory(data: memoryview) -> Directory:
         if number * size > struct.calcsize(offset_letter):
             (position,) = _unpack(f"{order}{offset_letter}", data, position)
         tags.setdefault(tag, Field(letter, number, position))
-    return Directory(data, order, tags)
+    end = first + count * entry_size + struct.calcsize(offset_letter)
+    return Directory(data, order, tags, end)
 
 
 def exif_orientation(block: memoryview) -> int:
