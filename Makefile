@@ -19,7 +19,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-header --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-numpy2 run test test-numpy2 lint format types imports bench lock clean
+.PHONY: help setup setup-dev setup-numpy2 run test test-numpy2 lint format types imports bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ imports: setup-dev  ## check which part imports which
 
 bench: setup-dev  ## measure against what you would write instead (BENCH="--help" for more)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+docs: setup-dev  ## write the generated parts of the documents anew
+	$(BIN)/python -m tools.docs
 
 lock: setup  ## solve the locks anew after a change of pyproject.toml (ARGS=--upgrade)
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt $(ARGS)

@@ -15,6 +15,7 @@ Installing is additive: a larger lock goes on top of a smaller one of the same v
 from __future__ import annotations
 
 import argparse
+import ctypes.util
 import os
 import platform
 import shutil
@@ -90,12 +91,21 @@ def make_venv(venv: Path) -> None:
     try:
         import ensurepip  # noqa: F401
     except ImportError:
-        package = f"python3.{sys.version_info.minor}-venv"
+        packages = " ".join(missing_debian_packages(sys.version_info.minor))
         raise SetupError(
             f"{sys.executable} has no ensurepip, so it cannot make a virtual environment. "
-            f"On Debian and Ubuntu: 'apt-get install {package}', then run make again."
+            f"On Debian and Ubuntu: 'apt-get install {packages}', then run make again."
         ) from None
     run(sys.executable, "-m", "venv", str(venv))
+
+
+def missing_debian_packages(minor: int) -> list[str]:
+    """What Debian and Ubuntu split off Python 3.`minor` that is needed here."""
+    packages = [f"python3.{minor}-venv"]
+    # The embedded Triton runs its steps in Python's shared library.
+    if ctypes.util.find_library(f"python3.{minor}") is None:
+        packages.append(f"libpython3.{minor}")
+    return packages
 
 
 def venv_version(venv: Path) -> str | None:

@@ -1,0 +1,165 @@
+"""Write the parts of the documents that the code knows best, so that they cannot drift.
+
+    python -m tools.docs           # `make docs`: rewrites README.md and docs/*.md in place
+    python -m tools.docs --check   # exit code 1 where a document is out of date
+
+A generated part stands between two comments, the first naming who writes it:
+
+    <!-- generated: help classify -->
+    ...
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tools.install import ROOT
+
+PART = re.compile(
+    r"(?P<start><!-- generated: (?P<name>[a-z]+)(?P<words>(?: [a-z-]+)*) -->\n)"
+    r"(?P<text>.*?)(?P<end><!-- end -->)",
+    re.DOTALL,
+)
+
+
+def documents() -> list[Path]:
+    """The documents that may hold generated parts."""
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def render(text: str) -> str:
+    """Return a document with every generated part written anew.
+
+    Raises:
+        KeyError: a part names a writer that is not in WRITERS.
+    """
+
+    def write(part: re.Match[str]) -> str:
+        lines = WRITERS[part["name"]](*part["words"].split())
+        return f"{part['start']}{lines.rstrip()}\n{part['end']}"
+
+    return PART.sub(write, text)
+
+
+def write_help(*words: str) -> str:
+    """The help page of a command, as a reader with an 80-column terminal sees it."""
+    command, *rest = words
+    program = Path(sys.executable).with_name(command)
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    page = subprocess.run(
+        [str(program), *rest, "--help"], capture_output=True, text=True, check=True, env=environment
+    )
+    lines = (line.rstrip() for line in page.stdout.strip().splitlines())
+    return "```console\n$ " + " ".join([*words, "--help"]) + "\n" + "\n".join(lines) + "\n```"
+
+
+def write_settings() -> str:
+    """Every setting of the gateway with its variable, default and meaning."""
+    from deckwatch_gateway.settings import PREFIX, Settings
+
+    rows = [
+        (f"`{PREFIX}{name.upper()}`", f"`{field.default}`", field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return table(("variable", "default", "meaning"), rows)
+
+
+def write_routes() -> str:
+    """Every route of the gateway with what it answers."""
+    from deckwatch_gateway.app import create_app
+    from deckwatch_gateway.settings import Settings
+
+    paths = create_app(Settings()).openapi()["paths"]
+    rows = [
+        (
+            f"`{method.upper()} {path}`",
+            operation["summary"],
+            ", ".join(f"{status}" for status in operation["responses"]),
+        )
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    ]
+    return table(("route", "what", "statuses"), rows)
+
+
+def write_errors() -> str:
+    """Every error that Deckwatch raises on purpose, in the order of its tree."""
+    from deckwatch_vision.errors import DeckwatchError
+
+    def leaves(kind: type[DeckwatchError]) -> Iterator[type[DeckwatchError]]:
+        kinds = [each for each in kind.__subclasses__() if each.__module__ == kind.__module__]
+        if not kinds:
+            yield kind
+        for each in kinds:
+            yield from leaves(each)
+
+    rows = [
+        (f"`{each.code}`", f"`{each.__name__}`", str(each.status), (each.__doc__ or "").strip())
+        for each in leaves(DeckwatchError)
+    ]
+    return table(("code", "class", "status", "meaning"), rows)
+
+
+def write_extras() -> str:
+    """Every extra with what it is for, from the comments of pyproject.toml, and its packages."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    rows = []
+    for name, packages in extras.items():
+        found = re.search(rf"((?:^# .*\n)+)^{name} = ", text, re.MULTILINE)
+        meaning = " ".join(re.findall(r"^# (.*)$", found[1], re.MULTILINE)) if found else ""
+        names = (re.split(r"[<>=;]", package)[0].strip() for package in packages)
+        rows.append((f"`{name}`", meaning, ", ".join(names)))
+    return table(("extra", "for", "brings"), rows)
+
+
+def write_targets() -> str:
+    """What `make help` prints."""
+    page = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return "```console\n$ make help\n" + page.stdout.rstrip() + "\n```"
+
+
+WRITERS: dict[str, Callable[..., str]] = {
+    "help": write_help,
+    "settings": write_settings,
+    "routes": write_routes,
+    "errors": write_errors,
+    "extras": write_extras,
+    "targets": write_targets,
+}
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table; line breaks in cells become spaces."""
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in row)} |" for row in lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the documents and return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, only compare")
+    options = parser.parse_args(arguments)
+    changed = []
+    for document in documents():
+        old = document.read_text(encoding="utf-8")
+        new = render(old)
+        if new != old:
+            changed.append(document.relative_to(ROOT))
+            if not options.check:
+                document.write_text(new, encoding="utf-8")
+    for name in changed:
+        print(f"{name}: {'out of date, run make docs' if options.check else 'written'}")
+    return 1 if changed and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
