@@ -12,10 +12,9 @@ from pathlib import Path
 import torch
 from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import mobilenet_v2, squeezenet1_1
+from torchvision.models import squeezenet1_1
 
-from deckwatch_training.detectors import Normalise, imagenet, symmetric
+from deckwatch_training.nets import Normalise, imagenet, mobilenet_v2_features, symmetric
 
 
 class Classifier(nn.Module):
@@ -42,20 +41,13 @@ class Classifier(nn.Module):
 
 
 class MobileNetV2(Classifier):
-    """MobileNetV2 with its batch norm folded into the convolutions.
-
-    The weights it starts from were folded already (they come from a quantised file), so batch
-    statistics taken now would undo them.
-    """
+    """MobileNetV2 without batch norm (see `nets.mobilenet_v2_features`), 2.2 million parameters."""
 
     def __init__(self, classes: int):
-        features = mobilenet_v2(num_classes=1001).features
-        super().__init__(symmetric(), fold(features), 1280, classes)
+        super().__init__(symmetric(), mobilenet_v2_features(), 1280, classes)
 
     def load_weights(self, path: Path) -> None:
-        net = mobilenet_v2(num_classes=1001)
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self.features = fold(net.features)
+        self.features = mobilenet_v2_features(path)
 
 
 class SqueezeNet(Classifier):
@@ -63,20 +55,6 @@ class SqueezeNet(Classifier):
 
     def __init__(self, classes: int):
         super().__init__(imagenet(), squeezenet1_1().features, 512, classes)
-
-
-def fold(net: nn.Module) -> nn.Module:
-    """Fold every batch norm that follows a convolution in a sequence into it, in place."""
-    net.eval()
-    for module in net.modules():
-        if not isinstance(module, nn.Sequential):
-            continue
-        for i in range(len(module) - 1):
-            conv, norm = module[i], module[i + 1]
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module[i] = fuse_conv_bn_eval(conv, norm)
-                module[i + 1] = nn.Identity()
-    return net.train()
 
 
 CLASSIFIERS: dict[str, Callable[[int], Classifier]] = {

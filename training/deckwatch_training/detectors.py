@@ -8,12 +8,12 @@ detector as it stands. To add one, write a class with this face and enter it in 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -22,36 +22,12 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection.ssdlite import SSDLiteHead
 
 from deckwatch_training import simota
+from deckwatch_training.nets import imagenet, mobilenet_v2_features, symmetric
 from deckwatch_training.yolox import YOLOX, load_coco
 
+BatchNorm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
 # Probability floor when a product of probabilities is turned back into a logit.
 EPS = 1e-6
-
-
-class Normalise(nn.Module):
-    """uint8 RGB [N, S, S, 3] to float [N, 3, S, S], (x / 255 - mean) / deviation."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, mean: tuple[float, ...], deviation: tuple[float, ...]):
-        super().__init__()
-        shape = (1, 3, 1, 1)
-        self.register_buffer("mean", torch.tensor(mean).reshape(shape) * 255)
-        self.register_buffer("deviation", torch.tensor(deviation).reshape(shape) * 255)
-
-    def forward(self, canvas: Tensor) -> Tensor:
-        return (canvas.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-
-
-def imagenet() -> Normalise:
-    """The usual ImageNet statistics."""
-    return Normalise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-
-def symmetric() -> Normalise:
-    """x / 127.5 - 1, what the MobileNetV2 weights of TensorFlow were trained with."""
-    return Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 class Detector(nn.Module):
@@ -94,18 +70,28 @@ class YOLOXDetector(Detector):
 
 
 class TorchvisionDetector(Detector):
-    """A one-stage detector of torchvision; boxes are decoded inside the graph (head "boxes")."""
+    """A one-stage detector of torchvision on MobileNetV2 with a slim feature pyramid.
+
+    The boxes are decoded inside the graph (head "boxes"): anchors are torchvision's own affair.
+    """
 
     head = "boxes"
+    strides = (8, 16, 32, 64)
 
-    def __init__(self, net: nn.Module, backbone: nn.Module):
+    def __init__(self, width: int = 96):
         super().__init__()
         self.normalise = symmetric()
+        self.backbone = BackboneWithFPN(
+            mobilenet_v2_features(), {"6": "0", "13": "1", "18": "2"}, [32, 96, 1280], width
+        )
+        self.net: nn.Module
+
+    def finish(self, net: nn.Module) -> None:
+        """Take the net; its own transform must not normalise a second time."""
+        net.transform.image_mean, net.transform.image_std = [0.0] * 3, [1.0] * 3  # type: ignore[union-attr]
         self.net = net
-        self._backbone = [backbone]  # in a list: already registered inside the net
 
     def losses(self, canvas: Tensor, truths: list[Tensor]) -> dict[str, Tensor]:
-        self._level()
         targets = [
             {"boxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64)}
             for boxes in truths
@@ -116,77 +102,67 @@ class TorchvisionDetector(Detector):
         }
 
     def load_weights(self, path: Path) -> None:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        wanted = {k: v for k, v in state.items() if k.startswith("features.")}
-        self._backbone[0].load_state_dict(
-            {k.removeprefix("features."): v for k, v in wanted.items()}
-        )
+        body = self.backbone.body
+        body.load_state_dict(mobilenet_v2_features(path).state_dict())
 
-    def _level(self) -> None:
-        # The net's own transform would resize and normalise once more.
-        self.net.transform.image_mean, self.net.transform.image_std = [0.0] * 3, [1.0] * 3
+    def raw(self, canvas: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The net's own head outputs and its anchors [A, 4]."""
+        x = self.normalise(canvas)
+        features = list(self.net.backbone(x).values())  # type: ignore[operator]
+        sizes = [(int(x.shape[2]), int(x.shape[3]))] * int(x.shape[0])
+        anchors = self.net.anchor_generator(ImageList(x, sizes), features)[0]  # type: ignore[operator]
+        return self.net.head(features), anchors  # type: ignore[operator]
 
 
 class FCOSDetector(TorchvisionDetector):
-    """torchvision's FCOS on MobileNetV2 with a slim feature pyramid."""
+    """torchvision's FCOS with two convolutions a branch.
 
-    def __init__(self, input_size: int, width: int = 96):
-        features = mobilenet_v2(num_classes=1001).features
-        body = BackboneWithFPN(
-            features, {"6": "0", "13": "1", "18": "2"}, [32, 96, 1280], width, None
-        )
-        net = FCOS(
-            body,
-            num_classes=2,
-            min_size=input_size,
-            max_size=input_size,
-            anchor_generator=AnchorGenerator(((8,), (16,), (32,)), ((1.0,),) * 3),
-        )
-        # Four convolutions a branch of 96 channels would cost three times the backbone; two do.
+    Four of them on the map of stride 8 would cost three times the backbone.
+    """
+
+    def __init__(self, input_size: int):
+        super().__init__()
+        anchors = AnchorGenerator(tuple((s,) for s in self.strides), ((1.0,),) * len(self.strides))
+        net = FCOS(self.backbone, 2, input_size, input_size, anchor_generator=anchors)
         for branch in (net.head.classification_head, net.head.regression_head):
             branch.conv = branch.conv[:6]
-        super().__init__(net, features)
+        self.finish(net)
 
     def forward(self, canvas: Tensor) -> Tensor:
-        x = self.normalise(canvas)
-        features = list(self.net.backbone(x).values())
-        out = self.net.head(features)
-        anchors = self.net.anchor_generator(
-            ImageList(x, [(x.shape[2], x.shape[3])] * x.shape[0]), features
-        )[0]
-        boxes = torch.stack(
-            [self.net.box_coder.decode(r, anchors) for r in out["bbox_regression"]]
-        )
+        out, anchors = self.raw(canvas)
+        left, top, right, bottom = out["bbox_regression"].unbind(-1)
+        side = anchors[:, 2] - anchors[:, 0]
+        x, y = (anchors[:, 0] + anchors[:, 2]) / 2, (anchors[:, 1] + anchors[:, 3]) / 2
+        boxes = (x - left * side, y - top * side, x + right * side, y + bottom * side)
         # Class 0 is torchvision's background; a fish's score is tempered by its centredness.
-        score = (out["cls_logits"][..., 1:].sigmoid() * out["bbox_ctrness"].sigmoid()).sqrt()
-        return torch.cat((boxes, torch.logit(score, EPS)), -1)
+        score = (out["cls_logits"][..., 1].sigmoid() * out["bbox_ctrness"][..., 0].sigmoid()).sqrt()
+        return torch.stack((*boxes, torch.logit(score, EPS)), -1)
 
 
 class SSDLiteDetector(TorchvisionDetector):
-    """torchvision's SSD with the SSDLite head on MobileNetV2, from stride 8 on."""
+    """torchvision's SSD with the SSDLite head, from stride 8 on."""
 
     def __init__(self, input_size: int):
-        features = mobilenet_v2(num_classes=1001).features
-        body = BackboneWithFPN(features, {"6": "0", "13": "1", "18": "2"}, [32, 96, 1280], 96, None)
+        super().__init__()
         boxes = DefaultBoxGenerator(
-            [[2.0]] * 3, scales=[0.05, 0.12, 0.3, 0.7], steps=[8, 16, 32], clip=False
+            [[2.0]] * len(self.strides),
+            scales=[0.04, 0.1, 0.25, 0.5, 0.9],
+            steps=list(self.strides),
+            clip=False,
         )
-        head = SSDLiteHead([96] * 3, boxes.num_anchors_per_location(), 2, nn.BatchNorm2d)
-        net = SSD(body, boxes, (input_size, input_size), 2, head=head)
-        super().__init__(net, features)
+        head = SSDLiteHead([96] * len(self.strides), boxes.num_anchors_per_location(), 2, BatchNorm)
+        self.finish(SSD(self.backbone, boxes, (input_size, input_size), 2, head=head))
 
     def forward(self, canvas: Tensor) -> Tensor:
-        x = self.normalise(canvas)
-        features = list(self.net.backbone(x).values())
-        out = self.net.head(features)
-        anchors = self.net.anchor_generator(
-            ImageList(x, [(x.shape[2], x.shape[3])] * x.shape[0]), features
-        )[0]
-        boxes = torch.stack(
-            [self.net.box_coder.decode_single(r, anchors) for r in out["bbox_regression"]]
-        )
-        logits = out["cls_logits"]
-        return torch.cat((boxes, logits[..., 1:] - logits[..., :1]), -1)
+        out, anchors = self.raw(canvas)
+        wx, wy, ww, wh = self.net.box_coder.weights  # type: ignore[union-attr,misc]
+        dx, dy, dw, dh = out["bbox_regression"].unbind(-1)
+        side = anchors[:, 2:] - anchors[:, :2]
+        middle = (anchors[:, :2] + anchors[:, 2:]) / 2
+        centre = torch.stack((dx / wx, dy / wy), -1) * side + middle
+        half = torch.stack((dw / ww, dh / wh), -1).exp() * side / 2
+        logit = out["cls_logits"][..., 1:] - out["cls_logits"][..., :1]
+        return torch.cat((centre - half, centre + half, logit), -1)
 
 
 DETECTORS: dict[str, Callable[[int], Detector]] = {
