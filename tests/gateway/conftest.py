@@ -50,7 +50,7 @@ class Caller(httpx2.Client):
         self.event_hooks = {"response": [self._check]}
         self._document: dict[str, Any] | None = None
 
-    def metric(self, name: str, **labels: str) -> float:
+    def metric(self, name: str, /, **labels: str) -> float:
         """The value of one line of /metrics; 0 where there is none."""
         inner = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         start = f"deckwatch_gateway_{name}" + (f"{{{inner}}} " if inner else " ")
