@@ -1,0 +1,5 @@
+"""Step `crop` of the ensemble."""
+
+from deckwatch_serving.steps import Crop as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

@@ -1,0 +1,5 @@
+"""Step `fuse` of the ensemble."""
+
+from deckwatch_serving.steps import Fuse as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
