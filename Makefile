@@ -68,6 +68,7 @@ bench: setup-dev  ## measure against what you would write instead (BENCH="--help
 
 docs: setup-dev  ## write the generated parts of the documents anew
 	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.transcripts
 
 lock: setup  ## solve the locks anew after a change of pyproject.toml (ARGS=--upgrade)
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt $(ARGS)
