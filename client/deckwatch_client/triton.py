@@ -36,12 +36,13 @@ from deckwatch_vision.result import Result
 ATTEMPTS = 3
 
 # gRPC waits up to two minutes between attempts to reconnect; a restarted Triton is back in
-# seconds, so a lost connection is retried at least every second.
+# seconds, so a lost connection is retried at least every second. "min_reconnect_backoff" is how
+# long one attempt may take: enough for a slow network, not the 20 s spent on a pod that is gone.
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 

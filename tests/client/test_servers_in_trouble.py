@@ -1,0 +1,313 @@
+"""Servers that are away, silent, overloaded, something else, or swapping their release."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from deckwatch_client import AsyncClient, Client, Result
+from deckwatch_client.triton import AsyncTritonClient, TritonClient
+from deckwatch_vision.errors import (
+    BrokenImage,
+    DeadlineExceeded,
+    DeckwatchError,
+    ServerError,
+    ServerOverloaded,
+    ServerUnavailable,
+    to_wire,
+)
+
+Ask = Callable[..., Result]
+LABELS = {1: "NoF,SHARK", 2: "SHARK,NoF", 3: "NoF,SHARK,RAY"}
+
+
+def ask(address: str, **settings: Any) -> Result:
+    with Client(address, **settings) as client:
+        return client.classify(b"picture", file="deck.jpg")
+
+
+def ask_async(address: str, **settings: Any) -> Result:
+    async def one() -> Result:
+        async with AsyncClient(address, **settings) as client:
+            return await client.classify(b"picture", file="deck.jpg")
+
+    return asyncio.run(one())
+
+
+@pytest.fixture(params=[ask, ask_async], ids=["sync", "async"])
+def either(request: pytest.FixtureRequest) -> Ask:
+    return request.param
+
+
+@contextmanager
+def bound(backlog: int | None) -> Iterator[str]:
+    """host:port of a socket that nobody serves; without a backlog it refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if backlog is not None:
+            taken.listen(backlog)
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_away(either: Ask, scheme: str) -> None:
+    with bound(None) as host, pytest.raises(ServerUnavailable) as caught:
+        either(f"{scheme}://{host}")
+    assert str(caught.value).startswith(f"{scheme}://{host} ")
+    assert "deckwatch up" in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_silent(either: Ask, scheme: str) -> None:
+    with bound(8) as host, pytest.raises(DeadlineExceeded, match=r"^deck\.jpg: .* within 0\.2 s"):
+        either(f"{scheme}://{host}", timeout_s=0.2)
+
+
+@dataclass
+class Web:
+    """What a web server in the gateway's place answers, and where it is."""
+
+    status: int = 200
+    body: bytes = b""
+    address: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = Web()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            web.asked.append((self.path, self.headers["Content-Type"]))
+            self.send_response(web.status)
+            self.send_header("Content-Length", str(len(web.body)))
+            self.end_headers()
+            self.wfile.write(web.body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield web
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "message"),
+    [
+        (404, b"<html>", ServerError, "answered 404 Not Found. Check that this is the address"),
+        (502, b"<html>", ServerUnavailable, "answered 502 Bad Gateway"),
+        (503, b"", ServerUnavailable, "answered 503 Service Unavailable"),
+        (429, b"{}", ServerOverloaded, "answered 429 Too Many Requests"),
+        (504, b"[]", DeadlineExceeded, "answered 504 Gateway Timeout"),
+        (302, b"", ServerError, "answered 302 Found"),
+        (200, b"hello", ServerError, "something else than a result"),
+        (200, b"[1]", ServerError, "something else than a result"),
+        (200, b'{"label": "SHARK"}', ServerError, "not a Deckwatch result"),
+    ],
+)
+def test_no_gateway_at_all(
+    either: Ask, web: Web, status: int, body: bytes, error: type[DeckwatchError], message: str
+) -> None:
+    web.status, web.body = status, body
+    with pytest.raises(error, match=message) as caught:
+        either(web.address)
+    assert type(caught.value) is error
+    assert web.asked == [("/v1/classify", "application/octet-stream")]
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        ("broken-image", BrokenImage, "deck.jpg: why and what to do."),
+        ("server-overloaded", ServerOverloaded, "deck.jpg: {address}: why and what to do."),
+        ("server-unavailable", ServerUnavailable, "{address}: why and what to do."),
+        ("invented-later", ServerError, "{address} answered 418 I'm a Teapot. why and what to do."),
+    ],
+)
+def test_the_gateways_problems_are_our_errors(
+    either: Ask, web: Web, code: str, error: type[DeckwatchError], message: str
+) -> None:
+    web.status = 418
+    web.body = json.dumps({"code": code, "detail": "why\nand what to do."}).encode()
+    with pytest.raises(error) as caught:
+        either(web.address)
+    assert type(caught.value) is error
+    assert str(caught.value) == message.format(address=web.address)
+
+
+@dataclass
+class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
+    """A server of Triton's protocol that plays what the real one does in bad moments.
+
+    `answering` and `configured` are the releases of its answers and of its configuration, one
+    after the other; the last one stays. `refusal` is what it says instead.
+    """
+
+    answering: list[int] = field(default_factory=lambda: [1])
+    configured: list[int] = field(default_factory=lambda: [1])
+    refusal: tuple[grpc.StatusCode, str] | None = None
+    address: str = ""
+    configs_read: int = 0
+
+    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if self.refusal is not None:
+            context.abort(*self.refusal)
+        version = self.answering.pop(0) if len(self.answering) > 1 else self.answering[0]
+        classes = LABELS[version].count(",") + 1
+        likelihoods = np.full(classes, 0.1, np.float32)
+        likelihoods[-1] = 0.8
+        tensors = {
+            "LIKELIHOODS": likelihoods,
+            "BOXES": np.zeros((0, 4), np.float32),
+            "SCORES": np.zeros(0, np.float32),
+            "FISH_LIKELIHOODS": np.zeros((0, classes), np.float32),
+            "SIZE": np.array([48, 64], np.int32),
+            "RELEASE": np.array([version], np.int32),
+        }
+        answer = service_pb2.ModelInferResponse(model_name=request.model_name)
+        for name, tensor in tensors.items():
+            datatype = "INT32" if tensor.dtype == np.int32 else "FP32"
+            answer.outputs.add(name=name, datatype=datatype, shape=tensor.shape)
+            answer.raw_output_contents.append(tensor.tobytes())
+        return answer
+
+    def ModelConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.configs_read += 1
+        version = self.configured.pop(0) if len(self.configured) > 1 else self.configured[0]
+        answer = service_pb2.ModelConfigResponse()
+        if version:
+            answer.config.parameters["release_name"].string_value = f"release {version}"
+            answer.config.parameters["labels"].string_value = LABELS[version]
+            answer.config.ensemble_scheduling.step.add(model_name="a", model_version=version)
+            answer.config.ensemble_scheduling.step.add(model_name="b", model_version=version)
+        return answer
+
+    def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return service_pb2.ModelReadyResponse(ready=self.refusal is None)
+
+
+@pytest.fixture
+def triton() -> Iterator[Triton]:
+    server = grpc.server(ThreadPoolExecutor(4))
+    triton = Triton()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
+    triton.address = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield triton
+    server.stop(0).wait()
+
+
+def test_the_release_is_read_once(triton: Triton) -> None:
+    with TritonClient(triton.address) as client:
+        results = [client.infer(b"picture") for _ in range(3)]
+        assert {result.label for result in results} == {"SHARK"}
+        assert {result.release.name for result in results} == {"release 1"}
+        assert triton.configs_read == 1
+        assert client.metadata().labels == ("NoF", "SHARK")
+        assert client.ready()
+
+
+def test_a_swap_between_two_pictures(triton: Triton) -> None:
+    triton.answering, triton.configured = [1, 2], [1, 2]
+    with TritonClient(triton.address) as client:
+        first, second = client.infer(b"picture"), client.infer(b"picture")
+    assert (first.release.version, first.label) == (1, "SHARK")
+    assert (second.release.version, second.label) == (2, "NoF")
+
+
+def test_a_swap_between_answer_and_configuration(either: Ask, triton: Triton) -> None:
+    triton.answering, triton.configured = [1, 2], [2]
+    result = either(triton.address)
+    assert (result.release.version, result.label) == (2, "NoF")
+
+
+def test_a_release_that_never_settles(either: Ask, triton: Triton) -> None:
+    triton.answering, triton.configured = [1], [2]
+    with pytest.raises(ServerUnavailable, match="changed its release 3 times during one call"):
+        either(triton.address)
+
+
+def test_another_release_under_the_same_version_is_noticed(triton: Triton) -> None:
+    with TritonClient(triton.address) as client:
+        client.infer(b"picture")
+        triton.answering, triton.configured = [3], [3]
+        client.infer(b"picture")
+        client._served[3] = client._served[1]
+        with pytest.raises(ServerError, match="do not fit"):
+            client.infer(b"picture")
+        assert client.infer(b"picture").label == "RAY"
+
+
+def test_a_model_that_names_no_release(either: Ask, triton: Triton) -> None:
+    triton.configured = [0]
+    with pytest.raises(ServerError, match="names no release"):
+        either(triton.address)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"in ensemble 'deckwatch', {to_wire(BrokenImage('cut off. Copy it again'))}\nAt: x.py",
+            BrokenImage,
+        ),
+        (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", ServerOverloaded),
+        (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", DeadlineExceeded),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too much", ServerOverloaded),
+        (grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'deckwatch'", ServerUnavailable),
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed", ServerUnavailable),
+        (grpc.StatusCode.INTERNAL, "stub died", ServerError),
+    ],
+)
+def test_tritons_refusals_are_our_errors(
+    either: Ask, triton: Triton, status: grpc.StatusCode, text: str, error: type[DeckwatchError]
+) -> None:
+    triton.refusal = (status, text)
+    with pytest.raises(error) as caught:
+        either(triton.address)
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+
+
+def test_readiness_and_metadata_without_an_answer() -> None:
+    async def ready(host: str) -> bool:
+        async with AsyncTritonClient(host) as client:
+            with pytest.raises(ServerUnavailable):
+                await client.metadata()
+            return await client.ready()
+
+    with bound(None) as host:
+        with TritonClient(host) as client:
+            assert not client.ready()
+            with pytest.raises(ServerUnavailable):
+                client.metadata()
+        assert not asyncio.run(ready(host))
+
+
+def test_readiness_and_metadata_async(triton: Triton) -> None:
+    async def both() -> tuple[bool, int]:
+        async with AsyncTritonClient(triton.address) as client:
+            return await client.ready(), (await client.metadata()).release.version
+
+    assert asyncio.run(both()) == (True, 1)
