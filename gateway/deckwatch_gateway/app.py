@@ -54,6 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would be made from the Host header, and post the photograph twice.
+        redirect_slashes=False,
     )
     app.add_middleware(Observe, metrics=metrics)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

@@ -25,6 +25,9 @@ SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
+STOPPING_DETAIL = "The gateway is stopping and could not finish this in time. Try again shortly."
+
+
 class Observe:
     """ASGI middleware; goes around everything else."""
 
@@ -63,7 +66,7 @@ class Observe:
             # Only a shutdown that waited long enough cancels a request.
             if status:
                 raise
-            await _answer(scope, send_signed, 503, "shutting-down", "The gateway is stopping.")
+            await _answer(scope, send_signed, 503, "shutting-down", STOPPING_DETAIL)
         except Exception:
             log.exception("failed")
             if status:  # half an answer is out; the server closes the connection
@@ -107,5 +110,7 @@ async def _answer(scope: Scope, send: Send, status: int, code: str, detail: str)
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

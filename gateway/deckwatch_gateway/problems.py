@@ -23,7 +23,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from deckwatch_gateway.logs import log
-from deckwatch_vision.errors import DeckwatchError, ImageError
+from deckwatch_vision.errors import DeckwatchError, ImageError, ServerOverloaded
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:deckwatch:problem:"
@@ -104,7 +104,9 @@ def problem(
 def _deckwatch_error(request: Request, error: DeckwatchError, retry_after_s: int) -> Response:
     if isinstance(error, ImageError):
         return problem(request, error.status, error.code, _sentence(str(error)))
-    log.warning("refused", code=error.code, reason=str(error))
+    # Under overload one line for each refused request is enough, and it is written anyway.
+    write = log.debug if isinstance(error, ServerOverloaded) else log.warning
+    write("refused", code=error.code, reason=str(error))
     if error.status not in (503, 504):
         return problem(request, 500, "internal-error", INTERNAL_DETAIL)
     headers = {"Retry-After": str(retry_after_s)} if error.status == 503 else {}

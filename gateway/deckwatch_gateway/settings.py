@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     max_held_bytes: int = Field(
         default=8 * MAX_BYTES,
         ge=1024,
-        description="Bytes of request bodies held in memory at once, over all requests.",
+        description="Bytes of request bodies held in memory at once, over all requests; joining "
+        "and sending them on takes up to three times as much for a moment.",
     )
     max_pixels: int = Field(
         default=MAX_PIXELS,

@@ -65,6 +65,7 @@ class Caller(httpx2.Client):
         if response.status_code >= 400:
             check_problem(response)
         if response.request.url.path == "/openapi.json":
+            self._document = response.json()
             return
         if self._document is None:
             self._document = self.get("/openapi.json").json()

@@ -22,6 +22,10 @@ def test_unknown_address(without_triton: Running) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
+def test_a_slash_too_many_is_not_redirected(without_triton: Running, jpeg: bytes) -> None:
+    assert without_triton.caller.post("/classifyfish/", content=jpeg).status_code == 404
+
+
 def test_wrong_method(without_triton: Running) -> None:
     answer = without_triton.caller.get("/classifyfish")
     assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
@@ -119,6 +123,19 @@ def test_the_call_to_triton_ends_when_the_caller_hangs_up(
         wait_for(lambda: "impatient" in hung_triton.asked)
     wait_for(lambda: "impatient" in hung_triton.given_up)
     wait_for(lambda: gateway.caller.metric("in_flight") == 0)
+
+
+def test_what_hangs_at_the_stop_is_told_so(
+    start_gateway: Callable[..., Running], hung_triton: HungTriton, jpeg: bytes
+) -> None:
+    gateway = start_gateway(triton=hung_triton.address, triton_timeout_s=60, shutdown_timeout_s=0.3)
+    gateway.caller.get("/openapi.json")  # nobody answers that any more when it is held against it
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(gateway.caller.post, "/classifyfish", content=jpeg)
+        wait_for(lambda: len(hung_triton.asked) >= 2)  # the warm-up is the other
+        gateway.server.stop()
+        answer = hanging.result()
+    assert (answer.status_code, answer.json()["code"]) == (503, "shutting-down")
 
 
 def test_request_ids(without_triton: Running) -> None:
