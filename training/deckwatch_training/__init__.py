@@ -1,0 +1,1 @@
+"""Data sets, training, calibration, evaluation and export. The only part that imports torch."""

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from deckwatch_vision.fusion import FUSIONS
-from deckwatch_vision.release import WHOLE_PICTURE, Release
 
 from deckwatch_training import metrics
 from deckwatch_training.dataset import DataSet
 from deckwatch_training.detection import Found, hits
 from deckwatch_training.metrics import Floats, Ints
 from deckwatch_training.pipeline import Heads, Net, Rows, candidates, reported, run_classifier, wide
+from deckwatch_vision.fusion import FUSIONS
+from deckwatch_vision.release import WHOLE_PICTURE, Release
 
 IOUS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 VETOES = (0.0, 0.25, 0.5, 0.75, 1.0)

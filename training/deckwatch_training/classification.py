@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from deckwatch_vision.fusion import softmax
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +17,7 @@ from deckwatch_training.config import TrainConfig
 from deckwatch_training.crops import Example, cut, examples, random_cut
 from deckwatch_training.dataset import DataSet
 from deckwatch_training.metrics import log_loss, macro_recall
+from deckwatch_vision.fusion import softmax
 
 Array = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class ClassificationTask:
         smoothing = self.config.run.label_smoothing
         return {"loss": F.cross_entropy(self.net(crops), target, label_smoothing=smoothing)}
 
-    def validate(self, net: nn.Module) -> dict[str, float]:
+    def validate(self, net: Classifier) -> dict[str, float]:
         """Macro recall, accuracy and log loss on the true boxes of the held-back pictures."""
         truth = targets(self.held_back, self.config)
         found = softmax(logits(net, self.held_back, self.config), 1.0)
@@ -105,7 +105,7 @@ def logits(net: nn.Module, rows: list[Example], config: TrainConfig, batch: int 
     for i in range(0, len(rows), batch):
         crops = np.stack([cut(row, size, context) for row in rows[i : i + batch]])
         found.append(net(torch.from_numpy(crops)).numpy())
-    return np.concatenate(found).astype(np.float64)
+    return np.asarray(np.concatenate(found), np.float64)
 
 
 def targets(rows: list[Example], config: TrainConfig) -> NDArray[np.int64]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from deckwatch_training.nets import Normalise, imagenet, mobilenet_v2_features, symmetric
+from deckwatch_vision.errors import UsageError
 
 
 class Classifier(nn.Module):

@@ -74,7 +74,6 @@ def evaluate_release(
     import json
 
     from deckwatch_serving.repository import find_repository
-
     from deckwatch_training import config as configs
     from deckwatch_training import export as exports
     from deckwatch_training import releases

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from deckwatch_vision.errors import UsageError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from deckwatch_vision.errors import UsageError
 
 
 def _expand(value: object) -> object:
@@ -36,7 +37,9 @@ class DataConfig(Section):
     train: ExpandedPath  # COCO JSON
     valid: ExpandedPath  # COCO JSON, never trained on, never calibrated on
     species: dict[str, str]  # the data set's category -> species code; NoF: no fish
-    held_back: float = Field(0.1, ge=0, lt=0.9)  # share of train kept for calibration, by group
+    held_back: float = Field(
+        default=0.1, ge=0, lt=0.9
+    )  # share of train kept for calibration, by group
     split_seed: int = 0
     name: str = ""
     licence: str = ""
@@ -55,16 +58,18 @@ class ModelConfig(Section):
     architecture: str
     input_size: int = Field(gt=0)
     weights: ExpandedPath | Literal["none"] = "none"
-    context: float = Field(1.3, ge=1)  # classifier: side of the crop over the longer side of a box
+    context: float = Field(
+        default=1.3, ge=1
+    )  # classifier: side of the crop over the longer side of a box
 
 
 class ViewsConfig(Section):
     """What random views of the training pictures vary (see views.py and crops.py)."""
 
     scale: tuple[float, float] = (0.6, 1.6)
-    mosaic: float = Field(0.5, ge=0, le=1)
-    plain_share: float = Field(0.15, ge=0, le=1)  # the last share of the epochs: no mosaic
-    flip: float = Field(0.5, ge=0, le=1)
+    mosaic: float = Field(default=0.5, ge=0, le=1)
+    plain_share: float = Field(default=0.15, ge=0, le=1)  # the last share of the epochs: no mosaic
+    flip: float = Field(default=0.5, ge=0, le=1)
     light: float = 0.25
     contrast: float = 0.25
     colour: float = 0.4
@@ -76,9 +81,9 @@ class ViewsConfig(Section):
 class RunConfig(Section):
     """The loop."""
 
-    epochs: int = Field(30, gt=0)
-    batch: int = Field(8, gt=0)
-    lr: float = Field(4e-4, gt=0)
+    epochs: int = Field(default=30, gt=0)
+    batch: int = Field(default=8, gt=0)
+    lr: float = Field(default=4e-4, gt=0)
     lr_end: float = 0.02  # share of lr that the cosine ends at
     weight_decay: float = 5e-4
     warmup_steps: int = 100
@@ -110,14 +115,14 @@ class ReleaseConfig(Section):
     """A release: two finished runs, calibrated and packed."""
 
     name: str
-    version: int = Field(1, gt=0)
+    version: int = Field(default=1, gt=0)
     detector: Path  # configuration of the detector's run, relative to this file
     classifier: Path
     detector_run: Path  # folder of the run, relative to the working folder
     classifier_run: Path
     labels: list[dict[str, Any]] = []  # species that vision.species does not know
-    max_fish: int = Field(48, gt=0)
-    parity_pictures: int = Field(50, gt=0)
+    max_fish: int = Field(default=48, gt=0)
+    parity_pictures: int = Field(default=50, gt=0)
     card: str  # the model card's own words: what it cannot do
 
 
@@ -167,7 +172,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}. Give a file with --config.") from None
+        raise UsageError(
+            f"Cannot read {path}: {error.strerror}. Give a file with --config."
+        ) from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is no YAML: {error}.") from None
     if not isinstance(document, dict):

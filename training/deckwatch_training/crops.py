@@ -1,5 +1,7 @@
-"""Examples for the classifier: crops with context around fish, around what is no fish, and whole
-pictures, cut by the very function that cuts them in production."""
+"""Examples for the classifier: crops around fish, around what is no fish, and whole pictures.
+
+They are cut by the very functions that cut them in production.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from deckwatch_vision.boxes import crop, iou, whole
-from deckwatch_vision.species import NO_FISH
 from numpy.typing import NDArray
 
 from deckwatch_training.config import TrainConfig, ViewsConfig
 from deckwatch_training.dataset import DataSet, Picture
 from deckwatch_training.views import colour
+from deckwatch_vision.boxes import crop, iou, whole
+from deckwatch_vision.species import NO_FISH
 
 Pixels = NDArray[np.uint8]
 # A window that overlaps no fish by more than this shows none.
@@ -22,8 +24,10 @@ EMPTY_IOU = 0.15
 
 @dataclass(frozen=True)
 class Example:
-    """Where to look and what is there; `box` None: the whole picture; an empty tuple: anywhere
-    without a fish."""
+    """Where to look and what is there.
+
+    `box` None: the whole picture; an empty tuple: anywhere without a fish.
+    """
 
     picture: Picture
     box: tuple[float, ...] | None
@@ -40,11 +44,11 @@ def picture_label(picture: Picture, species: dict[str, str]) -> str:
     return max(sorted(area), key=area.__getitem__) if area else NO_FISH
 
 
-def examples(
-    data: DataSet, species: dict[str, str], *, boxes_only: bool = False
-) -> list[Example]:
-    """Every box with its species; unless `boxes_only`, also each whole picture and two windows
-    without fish."""
+def examples(data: DataSet, species: dict[str, str], *, boxes_only: bool = False) -> list[Example]:
+    """Every box with its species.
+
+    Unless `boxes_only`, also each whole picture and two windows without fish in it.
+    """
     found = []
     for picture in data.pictures:
         for box, name in zip(picture.boxes, picture.names, strict=True):
@@ -83,7 +87,8 @@ def _turn(pixels: Pixels, views: ViewsConfig, rng: np.random.Generator) -> Pixel
     side = pixels.shape[0]
     angle = rng.uniform(-views.turn, views.turn)
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
-    return cv2.warpAffine(pixels, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+    turned = cv2.warpAffine(pixels, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(turned, np.uint8)
 
 
 def _empty(picture: Picture, config: TrainConfig, rng: np.random.Generator) -> tuple[float, ...]:

@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.images import decode
-from numpy.typing import NDArray
 
 # Pixels. A box thinner than this shows nothing that a net could learn.
 MIN_SIDE = 2.0
@@ -43,9 +44,7 @@ class Picture:
     def select(self, names: Sequence[str]) -> Picture:
         """The same picture with only the boxes of these categories."""
         keep = [i for i, name in enumerate(self.names) if name in names]
-        return replace(
-            self, boxes=self.boxes[keep], names=tuple(self.names[i] for i in keep)
-        )
+        return replace(self, boxes=self.boxes[keep], names=tuple(self.names[i] for i in keep))
 
     def pixels(self) -> NDArray[np.uint8]:
         """Upright RGB uint8 [H, W, 3], decoded as in production."""

@@ -6,13 +6,12 @@ import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from deckwatch_vision.boxes import iou, letterbox, nms
-from deckwatch_vision.heads import decode_heads
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from deckwatch_training.config import TrainConfig
@@ -20,6 +19,8 @@ from deckwatch_training.dataset import DataSet
 from deckwatch_training.detectors import Detector
 from deckwatch_training.metrics import Hits, best_f1
 from deckwatch_training.views import ViewConfig, view
+from deckwatch_vision.boxes import iou, letterbox, nms
+from deckwatch_vision.heads import decode_heads
 
 Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -94,9 +95,9 @@ class DetectionTask:
 
     def losses(self, batch: tuple[Tensor, list[Tensor]]) -> dict[str, Tensor]:
         """The detector's own loss."""
-        return self.net.losses(*batch)  # type: ignore[operator,no-any-return]
+        return self.net.losses(*batch)
 
-    def validate(self, net: nn.Module) -> dict[str, float]:
+    def validate(self, net: Detector) -> dict[str, float]:
         """AP50, AP and the best F1 on the held-back pictures."""
         if not len(self.held_back):
             return {"ap50": 0.0}
@@ -108,8 +109,8 @@ class DetectionTask:
 
 
 @torch.inference_mode()
-def predict(net: nn.Module, data: DataSet, size: int, iou_threshold: float = NMS_IOU) -> list[Found]:
-    """Everything down to `MIN_SCORE` that a detector finds, picture by picture, as in production."""
+def predict(net: Detector, data: DataSet, size: int, iou_threshold: float = NMS_IOU) -> list[Found]:
+    """Everything down to `MIN_SCORE` that a detector finds on each picture, as in production."""
     net.eval()
     found = []
     for picture in data.pictures:
@@ -117,9 +118,7 @@ def predict(net: nn.Module, data: DataSet, size: int, iou_threshold: float = NMS
         heads = net(torch.from_numpy(canvas)[None])[0].numpy()
         boxes, scores = decode_heads(heads, net.head, size, net.strides, MIN_SCORE)
         keep = nms(boxes, scores, iou_threshold, MAX_BOXES)
-        found.append(
-            Found(box.to_image(boxes[keep], picture.height, picture.width), scores[keep])
-        )
+        found.append(Found(box.to_image(boxes[keep], picture.height, picture.width), scores[keep]))
     return found
 
 
@@ -139,8 +138,10 @@ def average_precision(found: list[Found], data: DataSet) -> tuple[float, float]:
     return round(float(run.stats[0]), 4), round(float(run.stats[1]), 4)
 
 
-def _as_coco(found: list[Found], data: DataSet) -> tuple[dict, list[dict]]:  # type: ignore[type-arg]
-    images, annotations, results = [], [], []
+def _as_coco(found: list[Found], data: DataSet) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for i, (picture, got) in enumerate(zip(data.pictures, found, strict=True)):
         images.append({"id": i + 1, "width": picture.width, "height": picture.height})
         for box in picture.boxes:

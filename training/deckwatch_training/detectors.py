@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
@@ -24,6 +23,7 @@ from torchvision.models.detection.ssdlite import SSDLiteHead
 from deckwatch_training import simota
 from deckwatch_training.nets import imagenet, mobilenet_v2_features, symmetric
 from deckwatch_training.yolox import YOLOX, load_coco
+from deckwatch_vision.errors import UsageError
 
 BatchNorm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
 # Probability floor when a product of probabilities is turned back into a logit.

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from deckwatch_vision.boxes import nms
-from deckwatch_vision.errors import UsageError
-from deckwatch_vision.heads import decode_heads
 from numpy.typing import NDArray
 from torch import nn
 
 from deckwatch_training.detection import MAX_BOXES, MIN_SCORE, NMS_IOU
+from deckwatch_vision.boxes import nms
+from deckwatch_vision.errors import UsageError
+from deckwatch_vision.heads import decode_heads
 
 OPSET = 18
 # Largest difference between torch and ONNX that a release may have, and of boxes in pixels.

@@ -15,19 +15,21 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
 
 from deckwatch_training.config import RunConfig, TrainConfig
+from deckwatch_vision.errors import UsageError
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
-class Task(Protocol):
+class Task(Protocol[Net]):
     """What the loop trains."""
 
-    net: nn.Module
+    net: Net
 
     def batches(self, epoch: int) -> Iterable[Any]:
         """The batches of an epoch, always the same for the same epoch."""
@@ -38,14 +40,14 @@ class Task(Protocol):
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """At least "loss", the scalar to minimise."""
 
-    def validate(self, net: nn.Module) -> dict[str, float]:
+    def validate(self, net: Net) -> dict[str, float]:
         """Metrics on held-back data, the first being the one that counts (more is better)."""
 
 
-class Average:
+class Average(Generic[Net]):
     """Exponential moving average of a net's weights, with the usual ramp at the start."""
 
-    def __init__(self, net: nn.Module, decay: float):
+    def __init__(self, net: Net, decay: float):
         self.net = copy.deepcopy(net).eval()
         self.decay = decay
         self.updates = 0
@@ -64,7 +66,7 @@ class Average:
                 value.copy_(new[key])
 
 
-def train(task: Task, config: TrainConfig, folder: Path, *, fresh: bool = False) -> nn.Module:
+def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = False) -> Net:
     """Train to the end of the schedule and return the averaged net.
 
     `folder` receives `last.pt` (continued by the same command), `best.pt` (weights of the best
@@ -137,7 +139,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
-def load_net(net: nn.Module, folder: Path) -> nn.Module:
+def load_net(net: Net, folder: Path) -> Net:
     """Fill a net with the averaged weights at the end of a run.
 
     Raises UsageError where the folder holds no run.
@@ -163,7 +165,7 @@ def _restore(
     path: Path,
     config: TrainConfig,
     net: nn.Module,
-    average: Average,
+    average: Average[Any],
     optimiser: torch.optim.Optimizer,
 ) -> tuple[int, float]:
     state = torch.load(path, map_location="cpu", weights_only=True)
@@ -185,4 +187,5 @@ def _log(path: Path, row: dict[str, float], epochs: int) -> None:
     rows = [text for text in rows if json.loads(text)["epoch"] < row["epoch"]]
     path.write_text("".join(text + "\n" for text in [*rows, json.dumps(row)]))
     shown = "  ".join(f"{name} {value:g}" for name, value in row.items() if name != "epoch")
-    print(f"epoch {row['epoch']:.0f}/{epochs}  {shown}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"epoch {row['epoch']:.0f}/{epochs}  {shown}\n")
+    sys.stderr.flush()

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from deckwatch_vision.fusion import softmax
 from numpy.typing import NDArray
+
+from deckwatch_vision.fusion import softmax
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,8 +57,10 @@ def fit_temperature(logits: Floats, truth: Ints) -> float:
 
 @dataclass(frozen=True)
 class Hits:
-    """One picture's answer against its truth at IoU 0.5: descending scores, which are right, how
-    many fish there are."""
+    """One picture's answer against its truth at IoU 0.5.
+
+    Scores in descending order, which of them are right, how many fish there are.
+    """
 
     scores: NDArray[np.float32]
     right: NDArray[np.bool_]

@@ -32,7 +32,7 @@ def imagenet() -> Normalise:
 
 
 def symmetric() -> Normalise:
-    """x / 127.5 - 1, what the MobileNetV2 weights of TensorFlow were trained with."""
+    """X / 127.5 - 1, what the MobileNetV2 weights of TensorFlow were trained with."""
     return Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 

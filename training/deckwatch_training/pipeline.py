@@ -1,6 +1,7 @@
-"""A release run over a data set, its slow part once: what the detector proposes on each picture and
-what the classifier says of it. Thresholds, veto and fusion are then tried on these in no time, by
-the very functions that production uses.
+"""A release run over a data set, its slow part once.
+
+What the detector proposes on each picture and what the classifier says of it are kept; thresholds,
+veto and fusion are then tried on these in no time, by the very functions that production uses.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from deckwatch_vision.boxes import Letterbox, letterbox
-from deckwatch_vision.recognise import Fused, find_fish, fuse, make_crops
-from deckwatch_vision.release import Release
 from numpy.typing import NDArray
 
 from deckwatch_training.dataset import Picture
 from deckwatch_training.detection import MAX_BOXES, MIN_SCORE, Found
+from deckwatch_vision.boxes import Letterbox, letterbox
+from deckwatch_vision.recognise import Fused, find_fish, fuse, make_crops
+from deckwatch_vision.release import Release
 
 Floats = NDArray[np.float32]
 Net = Callable[[NDArray[np.uint8]], Floats]
@@ -40,8 +41,11 @@ class Rows:
     logits: Floats
 
     def fused(self, release: Release) -> Fused:
-        """The answer under a release: candidates under its threshold, or beyond its `max_fish`, and
-        a whole-picture row that it would not compute are left out."""
+        """The answer under a release.
+
+        Candidates under its threshold or beyond its `max_fish` are left out, and so is a
+        whole-picture row that it would not compute.
+        """
         spec = release.detector
         keep = np.flatnonzero(self.scores >= spec.candidate_threshold)[: spec.max_fish]
         if release.fusion.whole_picture == "always" or not len(keep):
@@ -62,9 +66,7 @@ def wide(release: Release) -> Release:
     """The same release with nothing left out: candidates down to `MIN_SCORE`, all rows."""
     return replace(
         release,
-        detector=replace(
-            release.detector, candidate_threshold=MIN_SCORE, max_fish=MAX_BOXES
-        ),
+        detector=replace(release.detector, candidate_threshold=MIN_SCORE, max_fish=MAX_BOXES),
         fusion=replace(release.fusion, whole_picture="always", score_threshold=0.0),
     )
 
@@ -84,9 +86,7 @@ def run_classifier(
     everything = wide(release)
     answers = []
     for row, got in zip(rows, found, strict=True):
-        crops, boxes, scores = make_crops(
-            row.picture.pixels(), got.boxes, got.scores, everything
-        )
+        crops, boxes, scores = make_crops(row.picture.pixels(), got.boxes, got.scores, everything)
         answers.append(Rows(row.picture, boxes, scores, classifier(crops)))
     return answers
 

@@ -11,6 +11,14 @@ from typing import Any
 
 from deckwatch_serving.net import open_net
 from deckwatch_serving.repository import open_release
+from deckwatch_training import calibrate, config, export, runs, scorecard
+from deckwatch_training.classification import codes
+from deckwatch_training.config import ReleaseConfig, TrainConfig
+from deckwatch_training.crops import cut, examples
+from deckwatch_training.dataset import DataSet, read_coco
+from deckwatch_training.loop import load_net
+from deckwatch_training.model_card import model_card
+from deckwatch_training.pipeline import Net, run_detector
 from deckwatch_vision.boxes import letterbox
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import (
@@ -22,15 +30,6 @@ from deckwatch_vision.release import (
     sha256_file,
 )
 from deckwatch_vision.species import DEMO, NCFM, LabelSet
-
-from deckwatch_training import calibrate, config, export, runs, scorecard
-from deckwatch_training.classification import codes
-from deckwatch_training.config import ReleaseConfig, TrainConfig
-from deckwatch_training.crops import cut, examples
-from deckwatch_training.dataset import DataSet, read_coco
-from deckwatch_training.loop import load_net
-from deckwatch_training.model_card import model_card
-from deckwatch_training.pipeline import Net, run_detector
 
 DETECTOR_FILE, CLASSIFIER_FILE = "detector/{}/model.onnx", "classifier/{}/model.onnx"
 LABELS_FILE = "deckwatch/labels.txt"
@@ -60,9 +59,7 @@ def make(path: Path, repository: Path, version: int | None = None) -> Release:
         draft,
         run_detector(detector, held_back.pictures, draft),
         classifier,
-        scorecard.box_logits(
-            classifier, examples(held_back, data.species, boxes_only=True), draft
-        ),
+        scorecard.box_logits(classifier, examples(held_back, data.species, boxes_only=True), draft),
         scorecard.fish_only(held_back, data.species),
         scorecard.picture_labels(held_back, data.species, draft),
     )
@@ -159,9 +156,9 @@ def _write_nets(
     detector_config: TrainConfig,
     classifier_config: TrainConfig,
 ) -> dict[str, Any]:
-    """Export both nets and prove that they answer as torch does, on photographs of the valid set."""
-    detector = load_net(runs.build_net(detector_config), given.detector_run)
-    classifier = load_net(runs.build_net(classifier_config), given.classifier_run)
+    """Export both nets and prove on photographs of the valid set that they answer as torch does."""
+    detector = load_net(runs.build_detector(detector_config), given.detector_run)
+    classifier = load_net(runs.build_classifier(classifier_config), given.classifier_run)
     size, crop_size = release.detector.input_size, release.classifier.input_size
     export.export_detector(detector, size, repository / release.detector.file)
     export.export_classifier(classifier, crop_size, repository / release.classifier.file)
@@ -177,7 +174,8 @@ def _write_nets(
         (classifier, release.classifier.file, crops, False),
     )
     return {
-        name.split("/")[0]: export.check_parity(net, repository / name, inputs, detector=is_detector)
-        .as_dict()
+        name.split("/")[0]: export.check_parity(
+            net, repository / name, inputs, detector=is_detector
+        ).as_dict()
         for net, name, inputs, is_detector in checks
     }

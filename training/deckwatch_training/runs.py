@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
-from deckwatch_training import detectors, loop
+from deckwatch_training import classifiers, detectors, loop
+from deckwatch_training.classification import ClassificationTask, codes
+from deckwatch_training.classifiers import Classifier
 from deckwatch_training.config import TrainConfig
 from deckwatch_training.dataset import DataSet, hold_back, read_coco
 from deckwatch_training.detection import DetectionTask
+from deckwatch_training.detectors import Detector
 
 
 def training_data(config: TrainConfig) -> tuple[DataSet, DataSet]:
@@ -18,27 +19,29 @@ def training_data(config: TrainConfig) -> tuple[DataSet, DataSet]:
     return hold_back(data, config.data.held_back, config.data.split_seed)
 
 
-def build_net(config: TrainConfig) -> nn.Module:
-    """The net of a configuration, with random weights."""
-    if config.task == "detector":
-        return detectors.build(config.model.architecture, config.model.input_size)
-    from deckwatch_training import classifiers
-
-    return classifiers.build(config.model.architecture, len(set(config.data.species.values())))
+def build_detector(config: TrainConfig) -> Detector:
+    """The detector of a configuration, with random weights."""
+    return detectors.build(config.model.architecture, config.model.input_size)
 
 
-def train(config: TrainConfig, folder: Path, *, fresh: bool = False) -> nn.Module:
+def build_classifier(config: TrainConfig) -> Classifier:
+    """The classifier of a configuration, with random weights."""
+    return classifiers.build(config.model.architecture, len(codes(config)))
+
+
+def train(config: TrainConfig, folder: Path, *, fresh: bool = False) -> Detector | Classifier:
     """Run a configuration to its end, continuing what `folder` already holds."""
-    net = build_net(config)
-    if isinstance(config.model.weights, Path):
-        net.load_weights(config.model.weights)  # type: ignore[operator]
     train_set, held_back = training_data(config)
-    task: loop.Task
+    weights = config.model.weights
     if config.task == "detector":
+        detector = build_detector(config)
+        if isinstance(weights, Path):
+            detector.load_weights(weights)
         fish = config.data.fish
-        task = DetectionTask(net, config, train_set.select(fish), held_back.select(fish))  # type: ignore[arg-type]
-    else:
-        from deckwatch_training.classification import ClassificationTask
-
-        task = ClassificationTask(net, config, train_set, held_back)
-    return loop.train(task, config, folder, fresh=fresh)
+        task = DetectionTask(detector, config, train_set.select(fish), held_back.select(fish))
+        return loop.train(task, config, folder, fresh=fresh)
+    classifier = build_classifier(config)
+    if isinstance(weights, Path):
+        classifier.load_weights(weights)
+    crops = ClassificationTask(classifier, config, train_set, held_back)
+    return loop.train(crops, config, folder, fresh=fresh)

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from deckwatch_vision.fusion import softmax
-from deckwatch_vision.release import Release
-from deckwatch_vision.species import NO_FISH
 
 from deckwatch_training import metrics
 from deckwatch_training.crops import Example, cut, examples, picture_label
 from deckwatch_training.dataset import DataSet
 from deckwatch_training.detection import average_precision, hits
 from deckwatch_training.metrics import Floats, Hits, Ints
-from deckwatch_training.pipeline import Net, candidates, reported, run_classifier, run_detector, wide
+from deckwatch_training.pipeline import (
+    Net,
+    candidates,
+    reported,
+    run_classifier,
+    run_detector,
+    wide,
+)
+from deckwatch_vision.fusion import softmax
+from deckwatch_vision.release import Release
+from deckwatch_vision.species import NO_FISH
 
 BATCH = 32
 Row = TypeVar("Row")
@@ -43,9 +50,7 @@ def measured(
     return Measured(measure(rows), low, high).as_list()
 
 
-def box_logits(
-    classifier: Net, rows: Sequence[Example], release: Release
-) -> tuple[Floats, Ints]:
+def box_logits(classifier: Net, rows: Sequence[Example], release: Release) -> tuple[Floats, Ints]:
     """The classifier on true boxes, cut as in production: logits [N, C], species [N]."""
     size, context = release.classifier.input_size, release.classifier.context
     found = [

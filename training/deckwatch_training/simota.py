@@ -1,7 +1,7 @@
 """SimOTA: which cells of a dense head learn which fish, and the loss that follows.
 
-Source: Ge et al., "YOLOX" (arXiv 2107.08430), section 2.3, simplified from "OTA" (arXiv 2103.14259).
-For every fish the k cells of least cost learn it, where k is the sum of its ten best overlaps.
+Source: Ge et al., "YOLOX" (arXiv 2107.08430), section 2.3, simplified from OTA (2103.14259). For
+every fish the k cells of least cost learn it, where k is the sum of its ten best overlaps.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ def decode_ltrb(heads: Tensor, cells: Tensor) -> Tensor:
     """Distances to the four sides, in strides, from the centre of each cell."""
     stride = cells[:, 2:]
     centre = (cells[:, :2] + 0.5) * stride
-    return torch.cat(
-        (centre - heads[..., :2] * stride, centre + heads[..., 2:4] * stride), -1
-    )
+    return torch.cat((centre - heads[..., :2] * stride, centre + heads[..., 2:4] * stride), -1)
 
 
 DECODERS = {"yolox": decode_yolox, "ltrb": decode_ltrb}

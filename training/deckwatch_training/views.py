@@ -88,13 +88,13 @@ def _place(
     sx, sy = scale * stretch, scale / stretch
     width, height = picture.width * sx, picture.height * sy
     # Anywhere within the tile where it fits, any part of it where it does not.
-    x = left + rng.uniform(*sorted((0.0, right - left - width)))
-    y = top + rng.uniform(*sorted((0.0, bottom - top - height)))
+    x = left + _between(0.0, right - left - width, rng)
+    y = top + _between(0.0, bottom - top - height, rng)
     pixels = picture.pixels()
     matrix = np.array([[sx, 0, x - left], [0, sy, y - top]], np.float64)
     # Sampling points, not areas, aliases when shrinking; the blur stands in for INTER_AREA.
     if scale < 0.7:
-        pixels = cv2.blur(pixels, (2, 2))
+        pixels = np.asarray(cv2.blur(pixels, (2, 2)), np.uint8)
     canvas[top:bottom, left:right] = cv2.warpAffine(
         pixels,
         matrix,
@@ -114,7 +114,11 @@ def _clip(boxes: Boxes, tile: tuple[int, int, int, int]) -> Boxes:
     sides = clipped[:, 2:] - clipped[:, :2]
     area = np.prod(boxes[:, 2:] - boxes[:, :2], 1)
     keep = (np.prod(sides, 1) >= VISIBLE * area) & (sides.min(1, initial=np.inf) >= 3)
-    return clipped[keep]
+    return np.asarray(clipped[keep], np.float32)
+
+
+def _between(a: float, b: float, rng: np.random.Generator) -> float:
+    return float(rng.uniform(min(a, b), max(a, b)))
 
 
 class Tint(Protocol):
@@ -142,4 +146,5 @@ def colour(canvas: Pixels, config: Tint, rng: np.random.Generator) -> Pixels:
         np.arange(256) * (1 + rng.uniform(-config.colour, config.colour)), 0, 255
     ).astype(np.uint8)
     hue = cv2.LUT(hue, turned.astype(np.uint8))
-    return cv2.cvtColor(cv2.merge((hue, cv2.LUT(saturation, stretch), value)), cv2.COLOR_HSV2RGB)
+    tinted = cv2.merge((hue, cv2.LUT(saturation, stretch), value))
+    return np.asarray(cv2.cvtColor(tinted, cv2.COLOR_HSV2RGB), np.uint8)

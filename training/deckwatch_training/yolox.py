@@ -10,12 +10,14 @@ The head is class-agnostic ("fish"): its raw output a row is (dx, dy, log w, log
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
-from deckwatch_vision.errors import UsageError
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from deckwatch_vision.errors import UsageError
 
 STRIDES = (8, 16, 32)
 # Depth and width of the sizes that share this graph (paper, table 3 and appendix).
@@ -51,7 +53,7 @@ class Bottleneck(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.spatial(self.reduce(x))
+        y: Tensor = self.spatial(self.reduce(x))
         return y + x if self.shortcut else y
 
 
@@ -69,7 +71,8 @@ class CSP(nn.Module):
         self.join = Conv(2 * hidden, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.join(torch.cat((self.blocks(self.deep(x)), self.flat(x)), 1))
+        joined: Tensor = self.join(torch.cat((self.blocks(self.deep(x)), self.flat(x)), 1))
+        return joined
 
 
 class SPP(nn.Module):
@@ -85,7 +88,8 @@ class SPP(nn.Module):
         # Windows of 9 and 13 are windows of 5 taken two and three times, at a fraction of the work.
         five = F.max_pool2d(x, 5, 1, 2)
         nine = F.max_pool2d(five, 5, 1, 2)
-        return self.join(torch.cat((x, five, nine, F.max_pool2d(nine, 5, 1, 2)), 1))
+        joined: Tensor = self.join(torch.cat((x, five, nine, F.max_pool2d(nine, 5, 1, 2)), 1))
+        return joined
 
 
 class Backbone(nn.Module):
@@ -155,7 +159,8 @@ class Head(nn.Module):
         )
         self.box = nn.Conv2d(width, 4, 1)
         self.fish = nn.Conv2d(width, 1, 1)
-        nn.init.constant_(self.fish.bias, -torch.log(torch.tensor((1 - PRIOR) / PRIOR)).item())
+        # The bias starts at the logit of the prior.
+        self.fish.bias.data.fill_(math.log(PRIOR / (1 - PRIOR)))  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.branch(self.stem(x))
@@ -180,9 +185,7 @@ class YOLOX(nn.Module):
         base = int(64 * width)
         self.backbone = Backbone(base, depth, depthwise)
         self.pyramid = Pyramid(base, depth, depthwise)
-        self.heads = nn.ModuleList(
-            Head(base * scale, base * 4, depthwise) for scale in (4, 8, 16)
-        )
+        self.heads = nn.ModuleList(Head(base * scale, base * 4, depthwise) for scale in (4, 8, 16))
 
     def forward(self, x: Tensor) -> Tensor:
         levels = self.pyramid(self.backbone(x))

@@ -30,7 +30,7 @@ class Evidence:
     no_fish: int
 
 
-def softmax(logits: NDArray[np.float32], temperature: float) -> Floats:
+def softmax(logits: NDArray[np.float32] | NDArray[np.float64], temperature: float) -> Floats:
     """Calibrated likelihoods [R,C] of logits [R,C] (temperature scaling, arXiv 1706.04599)."""
     scaled = np.asarray(logits, np.float64) / temperature
     scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
