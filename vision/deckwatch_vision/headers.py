@@ -40,7 +40,7 @@ def read_header(data: bytes | bytearray | memoryview) -> ImageHeader:
         UnsupportedFormat: not an allowed format, or a kind of it that cannot be read; convert it.
         BrokenImage: the header is truncated or contradicts itself; copy the file again.
     """
-    view = memoryview(data).cast("B")
+    view = as_bytes(data)
     name = sniff(view)
     try:
         width, height, orientation = _READERS[name](view)
@@ -54,6 +54,13 @@ def read_header(data: bytes | bytearray | memoryview) -> ImageHeader:
             f"the {name.upper()} header says {width} x {height} pixels. Export the picture again"
         )
     return ImageHeader(name, width, height, orientation)
+
+
+def as_bytes(data: bytes | bytearray | memoryview) -> memoryview:
+    """A view of any contiguous buffer as single bytes, without copying."""
+    view = memoryview(data)
+    # An array of no bytes, as a client may send, cannot be cast.
+    return view.cast("B") if view.nbytes else memoryview(b"")
 
 
 def png_chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:

@@ -15,7 +15,7 @@ import simplejpeg
 from deckwatch_vision import tiff
 from deckwatch_vision.complete import check_complete, critical_chunks
 from deckwatch_vision.errors import BrokenImage, EmptyImage, ImageTooLarge, TooManyPixels
-from deckwatch_vision.headers import ImageHeader, read_header
+from deckwatch_vision.headers import ImageHeader, as_bytes, read_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def decode(
         TooManyPixels: more than `max_pixels`; scale it down.
         BrokenImage: truncated or corrupt; copy the file again.
     """
-    view = memoryview(data).cast("B")
+    view = as_bytes(data)
     if len(view) > max_bytes:
         raise ImageTooLarge(
             f"the picture has {len(view)} bytes, allowed are {max_bytes}. "
