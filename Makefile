@@ -11,7 +11,9 @@ NUMPY2 := .venv-numpy2
 BIN := $(VENV)/bin
 INSTALL := $(PYTHON) tools/install.py
 SOURCES := vision serving client gateway training
-CODE := $(SOURCES) tools tests $(wildcard benchmarks)
+CODE := $(SOURCES) tools tests conftest.py $(wildcard benchmarks)
+# What whoever installs without the extra `local` runs: on the newest numpy and OpenCV.
+NUMPY2_TESTS := tests/vision tests/client tests/gateway
 # What every environment is made from: a change of one of these refreshes it.
 COMMON := pyproject.toml tools/install.py requirements/uv.txt
 
@@ -47,7 +49,7 @@ test: setup-dev  ## run all tests (ARGS="-k name" picks)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-numpy2: setup-numpy2  ## run the tests that need no server on the newest numpy and OpenCV
-	$(NUMPY2)/bin/python -m pytest -m "not stack" tests/vision tests/serving/test_local.py $(ARGS)
+	$(NUMPY2)/bin/python -m pytest -m "not stack" $(NUMPY2_TESTS) $(ARGS)
 
 lint: setup-dev  ## check style and formatting
 	$(BIN)/ruff check $(CODE)
@@ -76,7 +78,7 @@ lock: setup  ## solve the locks anew after a change of pyproject.toml (ARGS=--up
 		-o requirements/run.txt $(ARGS)
 	$(COMPILE) pyproject.toml requirements/build.in --extra local --extra gateway --extra train \
 		--extra dev -c requirements/run.txt -o requirements/dev.txt $(ARGS)
-	$(COMPILE) pyproject.toml requirements/build.in requirements/numpy2.in --extra test \
+	$(COMPILE) pyproject.toml requirements/build.in requirements/numpy2.in --extra gateway --extra test \
 		-o requirements/numpy2.txt $(ARGS)
 
 clean:  ## remove environments, caches and build output

@@ -12,7 +12,7 @@ from tests.house.project import LOCKS, extras, key, locked, pyproject
 SOLVED_FOR = {
     "run.txt": ("local", "gateway"),
     "dev.txt": ("local", "gateway", "train", "dev"),
-    "numpy2.txt": ("test",),
+    "numpy2.txt": ("gateway", "test"),
 }
 ALL_LOCKS = ("uv.txt", *SOLVED_FOR)
 

@@ -36,7 +36,6 @@ def curl(command: str, gateway_url: str) -> httpx2.Response:
     return httpx2.post(url, content=body, headers=headers, trust_env=False)
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize("step", of("curl"), ids=lambda step: step.command)
 def test_curl_gets_what_is_shown(step: Step, gateway_url: str) -> None:
     response = curl(step.command, gateway_url)
@@ -45,7 +44,6 @@ def test_curl_gets_what_is_shown(step: Step, gateway_url: str) -> None:
         assert agree(step.output.strip(), response.text)
 
 
-@pytest.mark.stack
 def test_the_example_for_any_triton_client(
     triton_server: EmbeddedTriton,
     monkeypatch: pytest.MonkeyPatch,
@@ -58,7 +56,6 @@ def test_the_example_for_any_triton_client(
     assert capsys.readouterr().out.splitlines() == promised(code)
 
 
-@pytest.mark.stack
 @pytest.mark.parametrize("address", re.findall(r"`Client\(\"(\w+)://", README))
 def test_the_client_takes_the_addresses_that_are_named(
     address: str, triton_server: EmbeddedTriton, gateway_url: str
