@@ -16,6 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -200,7 +201,8 @@ def _as_options(argv: Sequence[str]) -> list[str]:
         if argument == "--":
             options.extend(f"--image={path}" for path in waiting)
         elif argument in VALUED:
-            options.extend([argument, *(value for value in [next(waiting, None)] if value)])
+            options.append(argument)
+            options.extend(islice(waiting, 1))
         elif argument == STDIN or not argument.startswith("-"):
             options.append(f"--image={argument}")
         else:
