@@ -11,6 +11,7 @@ import pytest
 
 import deckwatch_client
 from deckwatch_client import AsyncClient, Client, DeckwatchError, Result
+from deckwatch_client.client import Picture
 from deckwatch_vision.errors import (
     BrokenImage,
     EmptyImage,
@@ -76,15 +77,17 @@ def test_a_repository_that_is_none(tmp_path: Path) -> None:
 
 
 def test_async(folder: Path, shark: bytes, empty_sea: bytes) -> None:
+    given: list[Picture] = [shark, empty_sea, "shark.jpg"]
+
     async def many() -> list[Result]:
         async with AsyncClient() as client:
             with pytest.raises(BrokenImage, match=r"^cut\.jpg: "):
                 await client.classify("cut.jpg")
-            return await asyncio.gather(*map(client.classify, [shark, empty_sea, "shark.jpg"]))
+            return await asyncio.gather(*(client.classify(each) for each in given))
 
     results = asyncio.run(many())
     with Client() as client:
-        assert results == [client.classify(each) for each in (shark, empty_sea, "shark.jpg")]
+        assert results == [client.classify(each) for each in given]
 
 
 def test_async_opens_at_the_first_picture(tmp_path: Path, shark: bytes) -> None:

@@ -126,14 +126,20 @@ def async_client(server: str, stack: Stack, paths: Sequence[Path]) -> Answers:
 
 def tritonclient(stack: Stack, paths: Sequence[Path]) -> Answers:
     """NVIDIA's client over gRPC, and its tensors put together here."""
-    names = ("LIKELIHOODS", "BOXES", "SCORES", "FISH_LIKELIHOODS", "SIZE")
     with generic_triton(stack) as triton:
         served = read_served(triton.get_model_config("deckwatch").config)
 
         def one(path: Path) -> dict[str, Any]:
             answer = triton.infer("deckwatch", [image_tensor(path.read_bytes())])
-            tensors = [answer.as_numpy(name) for name in names]
-            return Result.from_arrays(*tensors, served.labels, served.release).as_dict()
+            return Result.from_arrays(
+                answer.as_numpy("LIKELIHOODS"),
+                answer.as_numpy("BOXES"),
+                answer.as_numpy("SCORES"),
+                answer.as_numpy("FISH_LIKELIHOODS"),
+                answer.as_numpy("SIZE"),
+                served.labels,
+                served.release,
+            ).as_dict()
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(one, paths))
