@@ -151,7 +151,7 @@ class UsageError(DeckwatchError):
     status = 400
 
 
-_WIRE = re.compile(r"\[([a-z]+(?:-[a-z]+)*)\] ([^\r\n]*)")
+_WIRE = re.compile(r"\[([a-z]+(?:-[a-z]+)*)\] (?=([^\r\n]*))")
 
 
 def to_wire(error: DeckwatchError) -> str:
