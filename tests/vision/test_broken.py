@@ -46,7 +46,7 @@ WHOLE = {
     "tiff jpeg": encoded(NOISE, "TIFF", compression="jpeg"),
     "tiff fax": encoded(Image.fromarray(SCENE).convert("1"), "TIFF", compression="group4"),
     "tiff tiles": tiff(NOISE, bits=8, colour=2, tile=32),
-    "tiff 16 bit": tiff(NOISE * 257, bits=16, colour=2),
+    "tiff 16 bit": tiff(NOISE * np.uint16(257), bits=16, colour=2),
 }
 
 
@@ -161,8 +161,10 @@ REFUSED_KINDS = {
     "tiff of 4-bit grey": tiff(grey_of(SCENE) >> 4, bits=4, colour=1),
     "tiff of signed": tiff(grey_of(SCENE), bits=8, colour=1, extra=[(339, [2])]),
     "tiff of lab": encoded(Image.fromarray(SCENE).convert("LAB"), "TIFF"),
-    "tiff of 16-bit cmyk": tiff(np.dstack((SCENE, SCENE[..., 0])) * 257, bits=16, colour=5),
-    "tiff of 16-bit grey tiles": tiff(grey_of(SCENE) * 257, bits=16, colour=1, tile=32),
+    "tiff of 16-bit cmyk": tiff(
+        np.dstack((SCENE, SCENE[..., 0])) * np.uint16(257), bits=16, colour=5
+    ),
+    "tiff of 16-bit grey tiles": tiff(grey_of(SCENE) * np.uint16(257), bits=16, colour=1, tile=32),
     "tiff of odd tiles": tiff(SCENE, bits=8, colour=2, tile=16),
     "tiff zstd": encoded(SCENE, "TIFF").replace(
         struct.pack("<HHII", 259, 3, 1, 1), struct.pack("<HHII", 259, 3, 1, 50000)

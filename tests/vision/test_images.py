@@ -67,9 +67,12 @@ EXACT = {
     "tiff 1 bit": (encoded(BITS, "TIFF"), rgb(BITS)),
     "tiff palette": (encoded(PALETTE, "TIFF"), rgb(PALETTE)),
     "tiff 16-bit grey": (encoded(Image.fromarray(GREY[..., 0] * np.uint16(257)), "TIFF"), GREY),
-    "tiff 16 bit": (tiff(SCENE * 257, bits=16, colour=2), SCENE),
-    "tiff 16 bit, Motorola": (tiff(SCENE * 257, bits=16, colour=2, order=">"), SCENE),
-    "tiff 16-bit alpha": (tiff(ALPHA * 257, bits=16, colour=2, extra=[(338, [2])]), SCENE),
+    "tiff 16 bit": (tiff(SCENE * np.uint16(257), bits=16, colour=2), SCENE),
+    "tiff 16 bit, Motorola": (tiff(SCENE * np.uint16(257), bits=16, colour=2, order=">"), SCENE),
+    "tiff 16-bit alpha": (
+        tiff(ALPHA * np.uint16(257), bits=16, colour=2, extra=[(338, [2])]),
+        SCENE,
+    ),
     "tiff alpha": (tiff(ALPHA, bits=8, colour=2, extra=[(338, [2])]), SCENE),
     "tiff alpha, premultiplied": (tiff(ALPHA, bits=8, colour=2, extra=[(338, [1])]), SCENE),
     "tiff grey and alpha": (
@@ -80,7 +83,7 @@ EXACT = {
     "tiff planes": (tiff(SCENE, bits=8, colour=2, planes=True), SCENE),
     "tiff tiles": (tiff(SCENE, bits=8, colour=2, tile=32), SCENE),
     "tiff packed tiles": (tiff(SCENE, bits=8, colour=2, tile=16, packed=True), SCENE),
-    "tiff 16-bit tiles": (tiff(SCENE * 257, bits=16, colour=2, tile=32), SCENE),
+    "tiff 16-bit tiles": (tiff(SCENE * np.uint16(257), bits=16, colour=2, tile=32), SCENE),
 }
 
 

@@ -13,7 +13,6 @@ from deckwatch_vision.errors import ReleaseCorrupt, ReleaseNotFound
 from deckwatch_vision.release import Release, sha256_file, verify_files
 from tests.vision.releases import content
 
-
 # Every JSON object whose keys are fixed, with the way to it.
 OBJECTS: list[tuple[str, list[Any]]] = [
     ("release", []),
