@@ -76,7 +76,6 @@ def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = F
     run = config.run
     if run.threads:
         torch.set_num_threads(run.threads)
-    torch.manual_seed(run.seed)
     folder.mkdir(parents=True, exist_ok=True)
     net = task.net.to(memory_format=getattr(task.net, "memory_format", torch.contiguous_format))
     average = Average(net, run.ema)
@@ -88,6 +87,8 @@ def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = F
     total = run.epochs * task.steps()
     for epoch in range(epoch, run.epochs):  # noqa: B020 - continues where the checkpoint stood
         started = time.monotonic()
+        # Dropout too must not depend on where a run was interrupted.
+        torch.manual_seed(run.seed * 100_003 + epoch)
         net.train()
         sums: dict[str, float] = {}
         for i, batch in enumerate(task.batches(epoch)):

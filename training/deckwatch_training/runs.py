@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from deckwatch_training import classifiers, detectors, loop
 from deckwatch_training.classification import ClassificationTask, codes
 from deckwatch_training.classifiers import Classifier
@@ -31,6 +33,7 @@ def build_classifier(config: TrainConfig) -> Classifier:
 
 def train(config: TrainConfig, folder: Path, *, fresh: bool = False) -> Detector | Classifier:
     """Run a configuration to its end, continuing what `folder` already holds."""
+    torch.manual_seed(config.run.seed)  # layers without given weights start from random numbers
     train_set, held_back = training_data(config)
     weights = config.model.weights
     if config.task == "detector":
