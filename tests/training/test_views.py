@@ -20,7 +20,7 @@ def _red(canvas: np.ndarray) -> np.ndarray:
 def test_boxes_follow_the_pixels(data: tuple[Path, Path]) -> None:
     """Nearly all of a red bar lies inside the boxes of bars, and they hold little else."""
     bars = read_coco(data[0]).select(["bar"])
-    seen = 0
+    seen = lost = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
         picture, *others = (bars.pictures[i] for i in rng.integers(0, len(bars), 4))
@@ -30,12 +30,13 @@ def test_boxes_follow_the_pixels(data: tuple[Path, Path]) -> None:
             inside[max(0, y1 - 2) : y2 + 2, max(0, x1 - 2) : x2 + 2] = True
         red = _red(canvas)
         seen += int(red.sum())
-        # What is left outside are parts of bars of which too little was to be seen.
-        assert (red & ~inside).sum() <= max(400, 0.25 * red.sum())
+        lost += int((red & ~inside).sum())
         assert (boxes >= 0).all()
         assert (boxes <= 128).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
     assert seen > 5000
+    # What is left outside are parts of bars of which too little was to be seen.
+    assert lost < 0.1 * seen
 
 
 def test_the_same_seed_gives_the_same_view(data: tuple[Path, Path]) -> None:

@@ -50,11 +50,7 @@ def train_classifier(
     _train("classifier", config, overrides or [], out, fresh)
 
 
-evaluate = typer.Typer(help="Measure a release on a data set: the scorecard.")
-
-
-@evaluate.callback(invoke_without_command=True)
-def evaluate_release(
+def evaluate(
     config: Config,
     data: Annotated[
         Path | None, typer.Option(help="COCO JSON to measure on [default: the config's valid]")
@@ -90,11 +86,7 @@ def evaluate_release(
     typer.echo("\n".join(scorecard_table(card)))
 
 
-export = typer.Typer(help="Make a release from trained runs.")
-
-
-@export.callback(invoke_without_command=True)
-def export_release(
+def export(
     config: Config,
     repository: Annotated[
         Path, typer.Option(help="Model repository to write the release into")

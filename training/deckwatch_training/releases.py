@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from deckwatch_serving.configs import write_configs
 from deckwatch_serving.net import open_net
 from deckwatch_serving.repository import open_release
 from deckwatch_training import calibrate, config, export, runs, scorecard
@@ -70,7 +71,7 @@ def make(path: Path, repository: Path, version: int | None = None) -> Release:
 
 
 def write(release: Release, repository: Path, words: str) -> Release:
-    """Write labels.txt, release.json with every file's digest, and MODEL_CARD.md."""
+    """Write labels.txt, release.json with every file's digest, MODEL_CARD.md, Triton's configs."""
     folder = repository / "deckwatch" / str(release.version)
     folder.mkdir(parents=True, exist_ok=True)
     (repository / LABELS_FILE).write_text("".join(code + "\n" for code in release.labels.codes))
@@ -79,6 +80,7 @@ def write(release: Release, repository: Path, words: str) -> Release:
     text = json.dumps(release.as_dict(), indent=2, ensure_ascii=False) + "\n"
     (folder / "release.json").write_text(text)
     (folder / "MODEL_CARD.md").write_text(model_card(release, words))
+    write_configs(repository, release)
     return release
 
 
