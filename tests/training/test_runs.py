@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.repository import open_release
 from deckwatch_training import cli, config, detectors, export, runs
+from deckwatch_training.classification import ClassificationTask
 from deckwatch_training.dataset import read_coco
 from deckwatch_training.detection import DetectionTask
 from deckwatch_vision.errors import UsageError
@@ -23,6 +24,13 @@ from deckwatch_vision.errors import UsageError
 
 class PowerCutError(Exception):
     """The machine stops in the middle of an epoch."""
+
+
+def command_of(function: Callable[..., None]) -> typer.Typer:
+    """A command as `deckwatch` hangs it up."""
+    app = typer.Typer()
+    app.command()(function)
+    return app
 
 
 def _rows(folder: Path) -> list[dict[str, float]]:
@@ -39,7 +47,7 @@ def test_a_run_that_was_cut_off_ends_like_one_that_was_not(
     loaded = config.load(configs / f"{task}.yaml", ["run.epochs=3"])
     whole = runs.train(loaded, configs / "whole")
 
-    kind = runs.DetectionTask if task == "detector" else runs.ClassificationTask
+    kind: Any = DetectionTask if task == "detector" else ClassificationTask
     batches = kind.batches
 
     def cut(self: Any, epoch: int) -> Iterable[Any]:
@@ -100,7 +108,7 @@ def test_train_export_evaluate_by_command(configs: Path) -> None:
         result = runner.invoke(cli.train, command)
         assert result.exit_code == 0, result.output
     command = ["--config", str(configs / "release.yaml"), "--repository", str(repository)]
-    result = runner.invoke(cli.export, command)
+    result = runner.invoke(command_of(cli.export), command)
     assert result.exit_code == 0, result.output
     assert "Release bars 3 stands in" in result.output
 
@@ -117,11 +125,11 @@ def test_train_export_evaluate_by_command(configs: Path) -> None:
     answer = recogniser.recognise(valid.pictures[0].path.read_bytes())
     assert sum(answer.likelihoods.values()) == pytest.approx(1, abs=1e-5)
 
-    out = configs / "card.json"
+    card_file = configs / "card.json"
     command = ["--config", str(configs / "detector.yaml"), "--repository", str(repository)]
-    result = runner.invoke(cli.evaluate, [*command, "--out", str(out)])
+    result = runner.invoke(command_of(cli.evaluate), [*command, "--out", str(card_file)])
     assert result.exit_code == 0, result.output
-    measured = json.loads(out.read_text())
+    measured = json.loads(card_file.read_text())
     assert measured == release.scorecard["valid"], "measuring again gives the same scorecard"
     value, low, high = measured["species"]["accuracy"]
     assert low <= value <= high

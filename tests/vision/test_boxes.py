@@ -162,7 +162,7 @@ def test_a_crop_at_the_border_is_padded(
 def test_a_padded_crop_equals_the_crop_of_a_padded_picture() -> None:
     image = CHANCE.integers(0, 256, (90, 70, 3), np.uint8)
     framed = np.pad(image, ((200, 200), (200, 200), (0, 0)), constant_values=PADDING)
-    for box in random_boxes(60, 90, 70) + np.float32([-20, -20, 20, 20]):
+    for box in random_boxes(60, 90, 70) + np.array([-20, -20, 20, 20], np.float32):
         ours = crop(image, box, 32, 1.4).astype(int)
         plain = crop(framed, box + 200, 32, 1.4).astype(int)
         # Only the row of pixels where picture and padding meet may be mixed otherwise.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.vision import pictures
 from tests.vision.pictures import encoded, scene
 
 SCENE = scene(30, 50)
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "jpeg": {},
     "png": {},
     "webp": {"lossless": True},

@@ -55,7 +55,7 @@ def test_every_row_of_every_kind(kind: str) -> None:
     assert np.abs(sure - scores[above]).max() < 1e-5
 
 
-def rows(logits: np.ndarray) -> np.ndarray:
+def rows(logits: np.ndarray | float) -> np.ndarray:
     heads = np.zeros((len(POINTS), 5), np.float32)
     heads[:, 4] = logits
     return heads
@@ -63,7 +63,7 @@ def rows(logits: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_no_candidate(kind: str) -> None:
-    boxes, scores = decode_heads(rows(np.float32(-9)), kind, SIZE, STRIDES, 0.2)
+    boxes, scores = decode_heads(rows(-9.0), kind, SIZE, STRIDES, 0.2)
 
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
@@ -85,7 +85,7 @@ def test_thresholds_at_both_ends() -> None:
 
 
 def test_wild_numbers_give_no_warning_and_no_candidate_of_nan() -> None:
-    heads = rows(np.float32(3))
+    heads = rows(3.0)
     heads[0] = np.nan
     heads[1, 2:4] = 1e6
     heads[2, 2:4] = -1e6

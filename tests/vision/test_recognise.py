@@ -21,6 +21,7 @@ from deckwatch_vision.recognise import (
     recognise,
 )
 from deckwatch_vision.release import Release
+from deckwatch_vision.result import ImageInfo
 from tests.vision import pictures
 from tests.vision.releases import release
 
@@ -258,6 +259,6 @@ def test_assemble() -> None:
     result = assemble(answer, (96, 128), release(), "a.jpg", "00")
 
     assert result.label == "SHARK"
-    assert result.fish[0].box == (0, 1, 2, 3)
-    assert (result.image.file, result.image.sha256) == ("a.jpg", "00")
+    assert list(result.fish[0].box) == [0, 1, 2, 3]
     assert list(result.likelihoods) == ["NoF", "OTHER", "SHARK", "RAY"]
+    assert result.image == ImageInfo("a.jpg", 128, 96, "00")

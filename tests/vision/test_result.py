@@ -118,11 +118,12 @@ def test_equal_likelihoods_go_by_the_label_set() -> None:
 
 
 def test_tensors_that_do_not_fit_are_refused() -> None:
-    good = [np.zeros(4), np.zeros((2, 4)), np.zeros(2), np.zeros((2, 4))]
-    for place, wrong in enumerate((np.zeros(3), np.zeros((3, 4)), np.zeros(1), np.zeros((2, 3)))):
-        tensors = [*good[:place], wrong, *good[place + 1 :]]
+    good = [(4,), (2, 4), (2,), (2, 4)]
+    for place, wrong in enumerate([(3,), (3, 4), (1,), (2, 3)]):
+        shapes: list[tuple[int, ...]] = [*good[:place], wrong, *good[place + 1 :]]
+        a, b, c, d = (np.zeros(shape, np.float32) for shape in shapes)
         with pytest.raises(ServerError, match="do not fit"):
-            Result.from_arrays(*tensors, (1, 1), LABELS, ReleaseInfo("demo", 1))
+            Result.from_arrays(a, b, c, d, (1, 1), LABELS, ReleaseInfo("demo", 1))
 
 
 @pytest.mark.parametrize("key", ["label", "likelihoods", "fish", "image", "release"])
