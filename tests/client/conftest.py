@@ -14,14 +14,7 @@ import pytest
 
 from deckwatch_client import classify
 from deckwatch_vision.images import encode_jpeg
-from tests.tiny_release import tiny_picture, write_tiny_release
-
-
-@pytest.fixture(scope="session")
-def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    repository = tmp_path_factory.mktemp("repository")
-    write_tiny_release(repository)
-    return repository
+from tests.tiny_release import tiny_picture
 
 
 @pytest.fixture(autouse=True)

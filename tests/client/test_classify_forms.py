@@ -98,6 +98,13 @@ def test_the_model_repository_can_be_named(
     assert run_classify("shark.jpg", "--repository", str(tiny_repository)).out == SHARK
 
 
+def test_an_empty_server_is_this_process(
+    run_classify: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECKWATCH_SERVER", "grpc://127.0.0.1:9")
+    assert run_classify("--server", "", "shark.jpg").out == SHARK
+
+
 def test_help_and_version(run_classify: Callable) -> None:
     outcome = run_classify("--help")
     assert outcome.status == 0
