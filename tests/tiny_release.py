@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -21,6 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 from deckwatch_serving.configs import write_configs
 from deckwatch_vision.release import Release, sha256_file
 from deckwatch_vision.species import DEMO, LabelSet
+
+Constants: TypeAlias = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
 STRIDES = (8, 16, 32)
 COLOURS = {"OTHER": (230, 20, 20), "SHARK": (230, 200, 20), "RAY": (230, 20, 200)}
@@ -152,7 +155,8 @@ def _detector(canvas: int) -> onnx.ModelProto:
         parts.append(part)
     nodes.append(helper.make_node("Concat", parts, ["HEADS"], axis=1))
     anchors = sum((canvas // stride) ** 2 for stride in STRIDES)
-    constants = {"weights": weights, "bias": bias, "to_rows": np.array([0, 5, -1], np.int64)}
+    to_rows = np.array([0, 5, -1], np.int64)
+    constants: Constants = {"weights": weights, "bias": bias, "to_rows": to_rows}
     return _net(nodes, constants, ("IMAGES", [canvas, canvas, 3]), ("HEADS", [anchors, 5]))
 
 
@@ -173,7 +177,7 @@ def _classifier(classes: int) -> onnx.ModelProto:
         helper.make_node("MatMul", ["colour", "weights"], ["scores"]),
         helper.make_node("Add", ["scores", "bias"], ["LOGITS"]),
     ]
-    constants = {"weights": weights, "bias": bias, "area": np.array([2, 3], np.int64)}
+    constants: Constants = {"weights": weights, "bias": bias, "area": np.array([2, 3], np.int64)}
     return _net(nodes, constants, ("CROPS", [None, None, 3]), ("LOGITS", [classes]))
 
 
@@ -189,7 +193,7 @@ def _to_planes(source: str) -> list[onnx.NodeProto]:
 
 def _net(
     nodes: list[onnx.NodeProto],
-    constants: dict[str, NDArray[np.generic]],
+    constants: Constants,
     source: tuple[str, list[int | None]],
     target: tuple[str, list[int]],
 ) -> onnx.ModelProto:
