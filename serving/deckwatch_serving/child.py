@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -77,6 +78,11 @@ class Child:
         """True from `start` until the command has ended and was tidied up after."""
         return self._process is not None and self._process.poll() is None
 
+    def helpers(self) -> int:
+        """How many processes the command has started that still run."""
+        commands = _children(self._process.pid) if self._process else []
+        return sum(_runs(helper) for each in commands for helper in _children(each))
+
     def ask_to_stop(self) -> None:
         """Ask the command to end; returns at once."""
         if self._process and self._process.poll() is None:
@@ -137,10 +143,19 @@ def new_log(name: str) -> Path:
     return folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
 
 
+def _runs(pid: int) -> bool:
+    """False for a process that is gone, or ended but not yet taken note of by its parent."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def _children(pid: int) -> list[int]:
     """Process numbers of the children of `pid`."""
-    try:
-        listing = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except OSError:
-        return []
-    return [int(each) for each in listing.split()]
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):  # kept by the thread that forked
+        with contextlib.suppress(OSError):
+            found += map(int, thread.read_text(encoding="ascii").split())
+    return found

@@ -90,6 +90,10 @@ class GatewayProcess:
                 f"{body.decode(errors='replace')}. Its log: {self.child.log}"
             )
 
+    def broken(self) -> str | None:
+        """None: the gateway mends itself or ends."""
+        return None
+
     def _request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         headers = {"Content-Type": "image/jpeg"} if body else {}
         return probe.request(

@@ -38,6 +38,7 @@ class Server(Protocol):
     def start(self) -> None: ...
     def check_ready(self) -> None: ...
     def check_answers(self) -> None: ...
+    def broken(self) -> str | None: ...
 
 
 class Signals:
@@ -90,17 +91,20 @@ class Watch:
             if now >= self.start_at:
                 self.start_at, self.started_at, self.ready = None, now, False
                 self.server.start()
-        elif not self.server.child.running:
-            self._crashed(now, START_TIMEOUT_S)
-        elif self.ready:
-            if now - self.started_at > STABLE_S:
-                self.crashes = 0
-        elif now - self.started_at > START_TIMEOUT_S:
-            self._crashed(now, START_TIMEOUT_S)
-        else:
-            self._look(now)
+        elif not self.server.child.running or self._late(now):
+            self._failed(now, self.server.child.failure(self.server.name, START_TIMEOUT_S))
+        elif not self.ready:
+            self._look()
+        elif reason := self.server.broken():
+            log = self.server.child.log
+            self._failed(now, LauncherError(f"{self.server.name}: {reason} (log: {log})"))
+        elif now - self.started_at > STABLE_S:
+            self.crashes = 0
 
-    def _look(self, now: float) -> None:
+    def _late(self, now: float) -> bool:
+        return not self.ready and now - self.started_at > START_TIMEOUT_S
+
+    def _look(self) -> None:
         try:
             self.server.check_ready()
             start = time.perf_counter()
@@ -121,8 +125,7 @@ class Watch:
             f"(recognised a generated picture in {answer_ms:.0f} ms)",
         )
 
-    def _crashed(self, now: float, timeout_s: float) -> None:
-        failure = self.server.child.failure(self.server.name, timeout_s)
+    def _failed(self, now: float, failure: LauncherError) -> None:
         self.server.child.stop(at_once=True)
         self.crashes += 1
         self.ready = False

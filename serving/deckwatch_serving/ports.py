@@ -32,10 +32,11 @@ def require_free(host: str, port: int, option: str, *, wait_s: float = 0.0) -> N
         LauncherError: the port is taken, or this user or machine may not use it. The message
             names the option that chooses another and the command that shows who holds it.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            with socket.socket() as probe:
+            with socket.socket(family) as probe:
                 # As servers do: connections of a server just stopped do not hold its port.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))

@@ -67,6 +67,7 @@ class EmbeddedTriton:
         given = (http_port, grpc_port, metrics_port)
         free = iter(free_ports(len(given)))
         self.http_port, self.grpc_port, self.metrics_port = (each or next(free) for each in given)
+        self._stubs: int | None = None  # processes of python steps, once all are there
         # Its own prefix: tidying up must never touch the memory of another server.
         self.shared_memory_prefix = f"deckwatch-{os.getpid()}-{secrets.token_hex(3)}-"
         self.child = Child(
@@ -107,6 +108,7 @@ class EmbeddedTriton:
         for port, option in zip(ports, _PORT_OPTIONS, strict=True):
             # After a crash the old server may still be letting go of them.
             require_free(LOOPBACK, port, option, wait_s=_GRACE_S if self.child.pid else 0.0)
+        self._stubs = None
         self.child.start()
 
     def wait_ready(self, timeout_s: float = 60.0) -> float:
@@ -142,6 +144,17 @@ class EmbeddedTriton:
         """
         outputs = probe.infer(self.http_port, probe.generated_picture())
         probe.check_answer(outputs, len(self.release.labels))
+        if self._stubs is None:
+            self._stubs = self.child.helpers()
+
+    def broken(self) -> str | None:
+        """What a server that still runs cannot mend itself, None where all is well.
+
+        This Triton goes on without a stub that crashed and refuses every request that would have
+        been its own, for ever ("Stub process is not healthy"). Only a new start helps.
+        """
+        missing = (self._stubs or 0) - self.child.helpers()
+        return f"{missing} of its {self._stubs} steps crashed" if missing > 0 else None
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the server and everything it left; may be called twice."""
