@@ -72,6 +72,15 @@ def write_settings() -> str:
     return table(("variable", "default", "meaning"), rows)
 
 
+def write_scorecard() -> str:
+    """The scorecard of the release that ships, as in its model card."""
+    from deckwatch_serving.repository import find_repository, open_release
+    from deckwatch_training.model_card import scorecard_table
+
+    release = open_release(find_repository(ROOT / "model_repository"), verify=False)
+    return "\n".join(scorecard_table(release.scorecard["valid"]))
+
+
 def write_routes() -> str:
     """Every route of the gateway with what it answers."""
     from deckwatch_gateway.app import create_app
@@ -133,6 +142,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "routes": write_routes,
     "errors": write_errors,
     "extras": write_extras,
+    "scorecard": write_scorecard,
     "targets": write_targets,
 }
 

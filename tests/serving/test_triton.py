@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,18 +53,24 @@ def connect(server: EmbeddedTriton) -> grpcclient.InferenceServerClient:
     return grpcclient.InferenceServerClient(server.grpc_url.removeprefix("grpc://"))
 
 
-def infer(client: grpcclient.InferenceServerClient, data: bytes) -> dict[str, NDArray[np.generic]]:
+def infer(client: grpcclient.InferenceServerClient, data: bytes) -> dict[str, NDArray[Any]]:
     image = grpcclient.InferInput("IMAGE", [len(data)], "UINT8")
     image.set_data_from_numpy(np.frombuffer(data, np.uint8))
     answer = client.infer("deckwatch", [image], client_timeout=60)
     return {name: answer.as_numpy(name) for name in OUTPUTS}
 
 
-def as_result(answer: dict[str, NDArray[np.generic]], like: Result) -> Result:
-    tensors = [answer[name] for name in OUTPUTS[:-1]]
-    release = ReleaseInfo(like.release.name, int(answer["RELEASE"][0]))
+def as_result(answer: dict[str, NDArray[Any]], like: Result) -> Result:
     return Result.from_arrays(
-        *tensors, list(like.likelihoods), release, like.image.file, like.image.sha256
+        answer["LIKELIHOODS"],
+        answer["BOXES"],
+        answer["SCORES"],
+        answer["FISH_LIKELIHOODS"],
+        answer["SIZE"],
+        list(like.likelihoods),
+        ReleaseInfo(like.release.name, int(answer["RELEASE"][0])),
+        like.image.file,
+        like.image.sha256,
     )
 
 
