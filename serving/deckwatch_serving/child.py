@@ -78,9 +78,14 @@ class Child:
         """True from `start` until the command has ended and was tidied up after."""
         return self._process is not None and self._process.poll() is None
 
-    def helpers(self) -> int:
-        """How many processes the command has started that still run."""
+    def helpers(self) -> int | None:
+        """How many processes the command has started that still run; None when itself it does not.
+
+        Told apart because its helpers end with it: that is one crash, not many.
+        """
         commands = _children(self._process.pid) if self._process else []
+        if not any(map(_runs, commands)):
+            return None
         return sum(_runs(helper) for each in commands for helper in _children(each))
 
     def ask_to_stop(self) -> None:

@@ -153,8 +153,10 @@ class EmbeddedTriton:
         This Triton goes on without a stub that crashed and refuses every request that would have
         been its own, for ever ("Stub process is not healthy"). Only a new start helps.
         """
-        missing = (self._stubs or 0) - self.child.helpers()
-        return f"{missing} of its {self._stubs} steps crashed" if missing > 0 else None
+        running = self.child.helpers()
+        if running is None or self._stubs is None or running >= self._stubs:
+            return None
+        return f"{self._stubs - running} of its {self._stubs} steps crashed"
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the server and everything it left; may be called twice."""
