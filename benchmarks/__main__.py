@@ -1,0 +1,119 @@
+"""Measure, print the tables, store the results."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, report, runtimes, serving, stages, startup
+from benchmarks.asking import BenchmarkError
+from benchmarks.pictures import PHOTOS, write_pictures
+from benchmarks.servers import start_all
+from benchmarks.settings import FULL, QUICK, Settings
+from deckwatch_serving.repository import find_repository, open_release
+from deckwatch_vision.errors import DeckwatchError
+
+_ROOT = Path(__file__).parents[1]
+RESULTS = _ROOT / "benchmarks" / "results" / "serving.json"
+DOCUMENT = _ROOT / "docs" / "bench.md"
+
+
+def measure(settings: Settings, repository: Path) -> dict[str, Any]:
+    """Everything; the results as they are stored."""
+    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    load_before = machine.load_average()
+    cores_there = len(os.sched_getaffinity(0))
+    cores = machine.use_cores()
+    release = open_release(repository)
+    photo = sorted(PHOTOS.glob("*.jpg"))[0]
+    with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
+        pictures = write_pictures(Path(folder), settings.photos)
+        _say("one step after the other, then runtimes")
+        steps = stages.measure(repository, pictures, settings)
+        nets = runtimes.measure(repository, pictures["1080p"], settings)
+        _say("cold starts")
+        starts = startup.measure(photo, settings)
+        _say("starting every arm")
+        with start_all(repository) as running:
+            served = serving.measure(running, pictures, settings)
+    return {
+        "schema": 1,
+        "mode": settings.mode,
+        "began": began.isoformat(timespec="seconds"),
+        "took_s": round(time.monotonic() - clock, 1),
+        "rounds": settings.rounds,
+        "photos": settings.photos,
+        "machine": machine.describe(cores_there, len(cores)),
+        "load_before": load_before,
+        "load_after": machine.load_average(),
+        "release": {"name": release.name, "version": release.version},
+        **served,
+        "stages": steps,
+        "runtimes": nets,
+        "start": starts,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    options = _parse(arguments)
+    settings = QUICK if options.quick else FULL
+    try:
+        results = measure(settings, find_repository(options.repository))
+    except (BenchmarkError, DeckwatchError) as error:
+        _say(str(error))
+        return 1
+    print(report.render(results))
+    keep = not options.quick
+    output = options.output or (RESULTS if keep else None)
+    document = options.document or (DOCUMENT if keep and not options.output else None)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        _say(f"results: {output}")
+    if document:
+        report.write_into(document, results)
+        _say(f"tables: {document}")
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure Deckwatch against what you would write instead (under 8 minutes).",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a short run to see that it works; stores nothing unless told where",
+    )
+    parser.add_argument(
+        "--repository", type=Path, metavar="DIR", help="model repository; by default the one here"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="JSON to write, and then no tables unless --document is given; by default "
+        "benchmarks/results/serving.json and docs/bench.md",
+    )
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE", help="Markdown whose tables to write anew"
+    )
+    return parser.parse_args(arguments)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"bench: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""`make bench` in its short form: every arm really runs; what it stores and prints is complete."""
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report
+from benchmarks.__main__ import DOCUMENT, RESULTS
+from benchmarks.settings import CLIENTS, QUICK, SIZES
+from benchmarks.stages import STAGES
+from tests.house.project import ROOT
+
+COMMAND = (sys.executable, "-m", "benchmarks")
+ARMS = {"bare", "triton", "gateway", "fastapi", "litserve"}
+
+
+def finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)  # it starts every server, and other work may share the cores
+def test_a_quick_run(tmp_path: Path) -> None:
+    output, document = tmp_path / "results" / "serving.json", tmp_path / "bench.md"
+    document.write_text(DOCUMENT.read_text(encoding="utf-8"), encoding="utf-8")
+    done = subprocess.run(
+        [*COMMAND, "--quick", "--output", str(output), "--document", str(document)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text(encoding="utf-8"))
+    assert (results["mode"], results["rounds"]) == ("quick", QUICK.rounds)
+
+    rows = {(row["size"], row["clients"], row["arm"]): row for row in results["serving"]}
+    equal = {key for key in rows if key[2] in ARMS}
+    assert equal == set(itertools.product(SIZES, CLIENTS, ARMS))
+    for row in rows.values():
+        assert all(finite(row[name]) for name in ("p50_ms", "p10_ms", "throughput"))
+        assert row["p10_ms"] <= row["p50_ms"]
+        for name in ("p50_ratio", "p10_ratio", "throughput_ratio"):
+            spread = row[name]
+            assert 0 < spread["low"] <= spread["median"] <= spread["high"]
+            assert row["arm"] != "bare" or set(spread.values()) == {1.0}
+
+    steps = {(row["size"], row["clients"], row["step"]): row for row in results["triton_steps"]}
+    assert len(steps) == len(SIZES) * len(CLIENTS) * 4
+    assert all(row["total_ms"] > 0 for row in steps.values())
+    assert [row["stage"] for row in results["stages"]] == [*STAGES] * len(SIZES)
+    assert all(finite(row["ms"]) for row in results["stages"])
+
+    runtimes = results["runtimes"]["rows"]
+    assert len(runtimes) == 6
+    assert all(row["precision"] == "bfloat16" or finite(row["ms"]) for row in runtimes)
+    assert len(results["start"]["classify"]["runs_s"]) == QUICK.cold_starts
+    assert len(results["start"]["up"]["runs_s"]) == QUICK.ups
+
+    tables = report.render(results)
+    assert tables.strip() == done.stdout.strip()
+    assert tables in document.read_text(encoding="utf-8")
+    assert str(tmp_path) not in output.read_text(encoding="utf-8")
+
+
+def test_the_document_shows_what_is_stored() -> None:
+    part = report.PART.search(DOCUMENT.read_text(encoding="utf-8"))
+    assert part is not None
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+        assert results["mode"] == "full"
+        assert part[2].strip() == report.render(results).strip()
+    else:
+        assert part[2].strip() == "Nothing is stored for this version."
+
+
+def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
+    document = tmp_path / "other.md"
+    document.write_text("# Other\n")
+    with pytest.raises(ValueError, match="measured: serving"):
+        report.write_into(document, {})
+    assert document.read_text() == "# Other\n"
