@@ -16,15 +16,6 @@ from tests.tiny_release import write_tiny_release
 for _name in [name for name in os.environ if name.startswith("DECKWATCH_")]:
     del os.environ[_name]
 
-_SERVERS = {"triton_server", "tiny_server"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the embedded Triton, so that `-m "not stack"` runs where it cannot."""
-    for item in items:
-        if _SERVERS & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.stack)
-
 
 @pytest.fixture(scope="session")
 def repository() -> Path:

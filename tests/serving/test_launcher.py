@@ -26,6 +26,8 @@ from deckwatch_vision.errors import LauncherError, MissingExtra, ServerError, Se
 from tests.serving.processes import alive, family, find, shared_memory, wait_until
 from tests.tiny_release import write_tiny_release
 
+pytestmark = pytest.mark.stack
+
 # As the installed command does it, wherever the entry point is not installed.
 RUN = """
 from deckwatch_client import cli

@@ -36,6 +36,8 @@ from deckwatch_vision.result import ReleaseInfo, Result
 from tests.serving.processes import family, find, shared_memory, wait_until
 from tests.tiny_release import tiny_picture, write_tiny_release
 
+pytestmark = pytest.mark.stack
+
 OUTPUTS = ("LIKELIHOODS", "BOXES", "SCORES", "FISH_LIKELIHOODS", "SIZE", "RELEASE")
 PICTURES = {
     "no fish": tiny_picture(fish=0),

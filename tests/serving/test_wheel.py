@@ -13,6 +13,8 @@ from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_serving.wheel import cache_folder, find_wheel, glibc_version
 from deckwatch_vision.errors import LauncherError, MissingExtra
 
+pytestmark = pytest.mark.stack
+
 
 def test_everything_is_there() -> None:
     found = find_wheel()
