@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -43,6 +44,21 @@ def export_onnx(net: nn.Module, size: int, path: Path, names: tuple[str, str]) -
             dynamo=False,
             dynamic_axes={names[0]: {0: "n"}, names[1]: {0: "n"}},
         )
+    with torch.inference_mode():
+        _fix_shape(path, tuple(net(example).shape[1:]))
+
+
+def _fix_shape(path: Path, shape: tuple[int, ...]) -> None:
+    """Write the output's true shape into the file: the exporter leaves names for its numbers.
+
+    Triton's configs are written from it.
+    """
+    model = onnx.load(path)
+    dims = model.graph.output[0].type.tensor_type.shape.dim
+    for dim, size in zip(list(dims)[1:], shape, strict=True):
+        dim.dim_value = size
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
 
 
 def export_detector(net: nn.Module, size: int, path: Path) -> None:
