@@ -6,6 +6,7 @@ package may add more. Listing them imports none of them, so `deckwatch --help` n
 
 from __future__ import annotations
 
+import importlib.util
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
@@ -18,18 +19,23 @@ GROUP = "deckwatch.commands"
 
 
 class Known(NamedTuple):
-    """A command of ours: its line in `deckwatch --help`, and the extra that it needs."""
+    """A command of ours.
+
+    Its line in `deckwatch --help`, the extra that it needs, and a module that only this extra
+    brings, for a command that can be loaded without because it imports late.
+    """
 
     summary: str
     extra: str
+    module: str = ""
 
 
 # The summaries stand here because reading them from the commands would import the commands.
 KNOWN = {
     "up": Known("Serve Triton and the gateway on this machine.", "local,gateway"),
-    "train": Known("Train a detector or a classifier from a config file.", "train"),
-    "evaluate": Known("Measure a release on a labelled data set.", "train"),
-    "export": Known("Turn trained weights into a release.", "train"),
+    "train": Known("Train a detector or a classifier from a config file.", "train", "torch"),
+    "evaluate": Known("Measure a release on a labelled data set.", "train", "torch"),
+    "export": Known("Turn trained weights into a release.", "train", "torch"),
 }
 
 
@@ -73,6 +79,9 @@ def load_command(found: EntryPoint) -> Any:
         MissingExtra: what it needs is not installed.
         UsageError: it names something else.
     """
+    known = KNOWN.get(found.name)
+    if known and known.module and importlib.util.find_spec(known.module) is None:
+        raise missing_extra(found.name, ModuleNotFoundError(name=known.module))
     try:
         given = found.load()
     except ModuleNotFoundError as error:
@@ -80,7 +89,10 @@ def load_command(found: EntryPoint) -> Any:
     if isinstance(given, typer.Typer):
         app = given
     elif callable(given):
-        app = typer.Typer(add_completion=False)
+        # Plain help, as `deckwatch` itself: rich would take `[default: ...]` for markup.
+        app = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
         app.command(found.name)(given)
     else:
         raise UsageError(

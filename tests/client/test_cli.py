@@ -29,10 +29,7 @@ def deckwatch(tmp_path: Path) -> Deckwatch:
         "fleet = fleet_tools:fleet\n"
         "harbour = fleet_tools:harbour\n"
         "nothing = fleet_tools:NOTHING\n"
-        "train = fleet_untrained:train\n"
-        "evaluate = fleet_tools:evaluate\n"
     )
-    (tmp_path / "fleet_untrained.py").write_text("import fleet_missing\n")
     (tmp_path / "fleet_tools.py").write_text(
         "import sys, typer\n"
         "sys.stderr.write('fleet_tools was imported\\n')\n"
@@ -40,8 +37,6 @@ def deckwatch(tmp_path: Path) -> Deckwatch:
         "def fleet(boats: int):\n"
         "    '''Count boats.'''\n"
         "    typer.echo(f'{boats} boats')\n"
-        "def evaluate():\n"
-        "    import fleet_missing.inner\n"
         "harbour = typer.Typer()\n"
         "@harbour.command()\n"
         "def enter(): typer.echo('welcome')\n"
@@ -93,12 +88,18 @@ def test_an_error_of_ours_is_one_line(deckwatch: Deckwatch) -> None:
     assert process.stderr.splitlines()[1:] == ["deckwatch: nothing aboard. Fetch it."]
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_a_missing_extra_is_named(deckwatch: Deckwatch, command: str) -> None:
-    process = deckwatch(command)
+@pytest.mark.parametrize("command", ["train", "evaluate", "export"])
+def test_a_missing_extra_is_named(command: str) -> None:
+    without_torch = "import sys; sys.modules['torch'] = None; from deckwatch_client.cli import main"
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{without_torch}; main()", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == (
-        f"deckwatch: `deckwatch {command}` needs fleet_missing, which is not installed. "
+        f"deckwatch: `deckwatch {command}` needs torch, which is not installed. "
         "Install it with: pip install 'deckwatch[train]'"
     )
 

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 train = typer.Typer(
-    help="Train a detector or a classifier from a configuration file.", no_args_is_help=True
+    help="Train a detector or a classifier from a configuration file.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
@@ -22,7 +25,7 @@ def _train(task: str, config: Path, overrides: list[str], out: Path | None, fres
     runs.train(loaded, out or Path("runs") / loaded.name, fresh=fresh)
 
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file of the run.")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see training/configs.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key.sub=value, any number")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/NAME]")]
 Fresh = Annotated[bool, typer.Option(help="Start anew instead of continuing last.pt.")]
@@ -34,7 +37,9 @@ def train_detector(
 ) -> None:
     """Train a fish detector. The same command continues a run that was interrupted.
 
-    Example: deckwatch train detector --config training/configs/demo-detector.yaml run.epochs=20
+    \b
+    Example:
+      deckwatch train detector -c training/configs/demo-detector.yaml run.epochs=20
     """
     _train("detector", config, overrides or [], out, fresh)
 
@@ -45,7 +50,9 @@ def train_classifier(
 ) -> None:
     """Train a species classifier on crops. The same command continues an interrupted run.
 
-    Example: deckwatch train classifier --config training/configs/demo-classifier.yaml
+    \b
+    Example:
+      deckwatch train classifier -c training/configs/demo-classifier.yaml
     """
     _train("classifier", config, overrides or [], out, fresh)
 
@@ -65,7 +72,9 @@ def evaluate(
 
     The configuration of a training run says which category of the data set is which species.
 
-    Example: deckwatch evaluate --config training/configs/demo-detector.yaml --out scorecard.json
+    \b
+    Example:
+      deckwatch evaluate -c training/configs/demo-detector.yaml --out scorecard.json
     """
     import json
 
@@ -95,7 +104,9 @@ def export(
 ) -> None:
     """Export, prove, calibrate and describe a release from two finished runs.
 
-    Example: deckwatch export --config training/configs/demo-release.yaml
+    \b
+    Example:
+      deckwatch export -c training/configs/demo-release.yaml
     """
     from deckwatch_training import releases
     from deckwatch_training.model_card import scorecard_table
