@@ -37,6 +37,11 @@ def calibration_error(found: Floats, truth: Ints, bins: int = 15) -> float:
     return float(error)
 
 
+def accuracy(found: Floats, truth: Ints) -> float:
+    """Share of the rows whose most likely class is the true one."""
+    return float((found.argmax(1) == truth).mean())
+
+
 def recalls(found: Floats, truth: Ints) -> dict[int, float]:
     """Share of each class that was named rightly; classes that do not occur are left out."""
     right = found.argmax(1) == truth

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,28 +26,26 @@ from deckwatch_vision.release import Release
 from deckwatch_vision.species import NO_FISH
 
 BATCH = 32
-Row = TypeVar("Row")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A number with its 95 % interval over groups."""
-
-    value: float
-    low: float
-    high: float
-
-    def as_list(self) -> list[float]:
-        """[value, low, high], four decimals."""
-        return [round(float(v), 4) for v in (self.value, self.low, self.high)]
+def measured(groups: Sequence[str], measure: Callable[[list[int]], float]) -> list[float]:
+    """[value, low, high] of `measure`, which takes the rows drawn; the interval is over groups."""
+    low, high = metrics.interval(groups, measure)
+    return [round(float(v), 4) for v in (measure(list(range(len(groups)))), low, high)]
 
 
-def measured(
-    rows: Sequence[Row], groups: Sequence[str], measure: Callable[[Sequence[Row]], float]
+def of_hits(
+    rows: Sequence[Hits], groups: Sequence[str], measure: Callable[[Sequence[Hits]], float]
 ) -> list[float]:
-    """A number and its interval, as in the scorecard."""
-    low, high = metrics.interval(groups, lambda drawn: measure([rows[i] for i in drawn]))
-    return Measured(measure(rows), low, high).as_list()
+    """A number of what was found on pictures, with its interval."""
+    return measured(groups, lambda drawn: measure([rows[i] for i in drawn]))
+
+
+def of_likelihoods(
+    found: Floats, truth: Ints, groups: Sequence[str], measure: Callable[[Floats, Ints], float]
+) -> list[float]:
+    """A number of likelihoods [N, C] against the truth [N], with its interval."""
+    return measured(groups, lambda drawn: measure(found[drawn], truth[drawn]))
 
 
 def box_logits(classifier: Net, rows: Sequence[Example], release: Release) -> tuple[Floats, Ints]:
@@ -91,7 +89,7 @@ def evaluate(
         "groups": len(set(groups)),
         "fish": sum(len(picture.boxes) for picture in fish.pictures),
         "detector": {
-            "ap50": measured(hits(curve, fish), groups, metrics.average_precision_50),
+            "ap50": of_hits(hits(curve, fish), groups, metrics.average_precision_50),
             "ap50_without_veto": round(metrics.average_precision_50(hits(found, fish)), 4),
             "ap": average_precision(curve, fish)[0],
             "threshold": threshold,
@@ -104,7 +102,7 @@ def evaluate(
 
 def _operating(rows: list[Hits], groups: list[str], threshold: float) -> dict[str, Any]:
     def point(name: str) -> list[float]:
-        return measured(rows, groups, lambda r: getattr(metrics.at_threshold(r, threshold), name))
+        return of_hits(rows, groups, lambda r: getattr(metrics.at_threshold(r, threshold), name))
 
     alarms, empty = metrics.false_alarms(rows, threshold)
     return {
@@ -113,7 +111,7 @@ def _operating(rows: list[Hits], groups: list[str], threshold: float) -> dict[st
         "precision": point("precision"),
         "pictures_without_fish": empty,
         "false_alarm_pictures": alarms,
-        "false_alarm_share": measured(rows, groups, _alarm_share),
+        "false_alarm_share": of_hits(rows, groups, _alarm_share),
     }
 
 
@@ -130,20 +128,14 @@ def _species(
     logits, truth = box_logits(classifier, rows, release)
     found = softmax(logits, release.classifier.temperature)
     groups = [row.picture.group for row in rows]
-    pairs = list(zip(found, truth, strict=True))
-
-    def over(measure: Callable[[Floats, Ints], float]) -> list[float]:
-        return measured(
-            pairs, groups, lambda some: measure(*(np.stack(v) for v in zip(*some, strict=True)))
-        )
-
+    over = partial(of_likelihoods, found, truth, groups)
     order = release.labels.codes
     confusion = np.zeros((len(order), len(order)), int)
     np.add.at(confusion, (truth, found.argmax(1)), 1)
     is_fish = truth != release.labels.no_fish
     return {
         "boxes": len(rows),
-        "accuracy": over(lambda f, t: float((f.argmax(1) == t).mean())),
+        "accuracy": over(metrics.accuracy),
         "accuracy_fish_boxes": round(float((found.argmax(1) == truth)[is_fish].mean()), 4),
         "macro_recall": over(metrics.macro_recall),
         "log_loss": over(metrics.log_loss),
@@ -154,15 +146,9 @@ def _species(
 
 
 def _pictures(found: Floats, truth: Ints, groups: list[str]) -> dict[str, Any]:
-    pairs = list(zip(found, truth, strict=True))
-
-    def over(measure: Callable[[Floats, Ints], float]) -> list[float]:
-        return measured(
-            pairs, groups, lambda some: measure(*(np.stack(v) for v in zip(*some, strict=True)))
-        )
-
+    over = partial(of_likelihoods, found, truth, groups)
     return {
-        "accuracy": over(lambda f, t: float((f.argmax(1) == t).mean())),
+        "accuracy": over(metrics.accuracy),
         "log_loss": over(metrics.log_loss),
         "calibration_error": over(metrics.calibration_error),
     }
