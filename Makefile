@@ -18,7 +18,7 @@ NUMPY2_TESTS := tests/vision tests/client tests/gateway
 COMMON := pyproject.toml tools/install.py requirements/uv.txt
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate --custom-compile-command "make lock"
+	--no-emit-index-url --no-header --no-annotate --custom-compile-command "make lock" -c requirements/constraints.in
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-numpy2 run test test-numpy2 lint format types imports bench docs lock clean
@@ -77,7 +77,7 @@ lock: setup  ## solve the locks anew after a change of pyproject.toml (ARGS=--up
 	$(COMPILE) pyproject.toml requirements/build.in --extra local --extra gateway \
 		-o requirements/run.txt $(ARGS)
 	$(COMPILE) pyproject.toml requirements/build.in --extra local --extra gateway --extra train \
-		--extra dev -c requirements/run.txt -o requirements/dev.txt $(ARGS)
+		--extra ray --extra s3 --extra dev -c requirements/run.txt -o requirements/dev.txt $(ARGS)
 	$(COMPILE) pyproject.toml requirements/build.in requirements/numpy2.in --extra gateway --extra test \
 		-o requirements/numpy2.txt $(ARGS)
 

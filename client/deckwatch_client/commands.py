@@ -36,6 +36,21 @@ KNOWN = {
     "train": Known("Train a detector or a classifier from a config file.", "train", "torch"),
     "evaluate": Known("Measure a release on a labelled data set.", "train", "torch"),
     "export": Known("Turn trained weights into a release.", "train", "torch"),
+    "data": Known("Import, check, split, balance and report data sets.", "train", "yaml"),
+    "augment": Known(
+        "Make more training pictures, as the command `augment_data` does.",
+        "train",
+        "albumentations",
+    ),
+    "crop": Known(
+        "Cut pictures to their fish, as the command `create_fish_images` does.", "train", "yaml"
+    ),
+    "select": Known("Choose the best of several trained candidates.", "train", "torch"),
+    "tune": Known("Search a configuration's declared ranges.", "train", "torch"),
+    "retrain": Known("From pictures to a released model in one command.", "train", "torch"),
+    "promote": Known("Make a release the live one, if it is no worse.", ""),
+    "rollback": Known("Go back to the release that was live before.", ""),
+    "releases": Known("List the releases of a model repository.", ""),
 }
 
 

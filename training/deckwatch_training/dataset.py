@@ -7,7 +7,6 @@ degenerate after clipping (a side under `MIN_SIDE`) are dropped and counted.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import Counter
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deckwatch_vision.errors import UsageError
+from deckwatch_training.catalogue import read
 from deckwatch_vision.images import decode
 
 # Pixels. A box thinner than this shows nothing that a net could learn.
@@ -40,6 +39,9 @@ class Picture:
     boxes: NDArray[np.float32]
     names: tuple[str, ...]
     group: str
+    night: bool | None = None
+    label: str | None = None
+    weight: float = 1.0
 
     def select(self, names: Sequence[str]) -> Picture:
         """The same picture with only the boxes of these categories."""
@@ -74,34 +76,29 @@ class DataSet:
         return DataSet([picture for picture in self.pictures if test(picture)], self.problems)
 
 
-def read_coco(path: Path, root: Path | None = None) -> DataSet:
-    """Read a COCO file; `file_name` is relative to `root` (default: the file's own folder).
+def read_coco(path: Path, root: Path | None = None, split: str | None = None) -> DataSet:
+    """Read a data set (see `catalogue`); `root` overrides the folder of the pictures.
 
-    Raises UsageError naming the file where it is missing, no JSON, or lacks a key.
+    split: only the pictures of that split, and those that have none. Raises UsageError naming the
+    file where it is missing, no JSON, or lacks a key.
     """
-    try:
-        document = json.loads(path.read_text())
-        categories = {c["id"]: c["name"] for c in document["categories"]}
-        rows: dict[int, list[tuple[list[float], str]]] = {i["id"]: [] for i in document["images"]}
-        for a in document["annotations"]:
-            rows[a["image_id"]].append((a["bbox"], categories[a["category_id"]]))
-    except FileNotFoundError:
-        raise UsageError(
-            f"No annotation file {path}. Set data.root to the folder that holds the data set."
-        ) from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no COCO data set: {error!r}.") from None
-    folder = root or path.parent
-    groups = _runs([image["file_name"] for image in document["images"]])
+    catalogue = read(path)
+    groups = _runs([entry.file for entry in catalogue.entries])
     pictures, problems = [], []
-    for image in document["images"]:
-        boxes, names, wrong = _clip(rows[image["id"]], image["width"], image["height"])
-        problems += [f"{image['file_name']}: {text}" for text in wrong]
-        name = image["file_name"]
-        group = str(image.get("vessel") or image.get("camera") or groups[name])
+    for entry in catalogue.entries:
+        if split and entry.split and entry.split != split:
+            continue
+        rows = [([box.x, box.y, box.width, box.height], box.label) for box in entry.boxes]
+        boxes, names, wrong = _clip(rows, entry.width, entry.height)
+        problems += [f"{entry.file}: {text}" for text in wrong]
+        group = entry.vessel or entry.camera or entry.group or groups[entry.file]
+        folder = root or catalogue.root
         pictures.append(
-            Picture(folder / name, image["width"], image["height"], boxes, names, group)
-        )
+            Picture(
+                folder / entry.file, entry.width, entry.height, boxes, names, str(group),
+                entry.night, entry.label,
+            )
+        )  # fmt: skip
     return DataSet(pictures, problems)
 
 

@@ -1,0 +1,12 @@
+"""`deckwatch data`: what is done to data sets. Every command lives in a file of its own."""
+
+from __future__ import annotations
+
+import typer
+
+data = typer.Typer(
+    help="Import, check, split, balance and report data sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
