@@ -64,5 +64,5 @@ def test_a_file_that_is_no_coco_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(UsageError, match=r"bad\.json is no COCO"):
         read_coco(path)
-    with pytest.raises(UsageError, match=r"No annotation file .*missing\.json"):
+    with pytest.raises(UsageError, match=r"No data set .*missing\.json"):
         read_coco(tmp_path / "missing.json")

@@ -59,13 +59,13 @@ class Entry:
 
     @property
     def unit(self) -> str:
-        """What a split must not divide: the vessel, else the camera, else the group, else itself."""
+        """What no split may divide: the vessel, else the camera, else the group, else the file."""
         return self.vessel or self.camera or self.group or self.file
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All pictures of a data set; `info` is COCO's own section (name, licence, attribution, url)."""
+    """All pictures of a data set; `info`: COCO's own section (name, licence, attribution, url)."""
 
     root: Path
     entries: tuple[Entry, ...]
@@ -112,7 +112,8 @@ def read(path: Path) -> Catalogue:
         )  # fmt: skip
     except FileNotFoundError:
         raise UsageError(
-            f"No data set {path}. Make one with `deckwatch data import`, or correct the path."
+            f"No data set {path}. Make one with `deckwatch data import`, or correct the path "
+            "(data.train, data.valid)."
         ) from None
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
