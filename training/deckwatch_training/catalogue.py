@@ -125,7 +125,8 @@ def read(path: Path) -> Catalogue:
 def write(catalogue: Catalogue, path: Path) -> None:
     """Write the JSON, moved into place whole; pictures stay where they are."""
     codes = {code: i + 1 for i, code in enumerate(catalogue.labels())}
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for i, entry in enumerate(catalogue.entries, start=1):
         facts = {key: getattr(entry, key) for key in FACTS}
         images.append(
