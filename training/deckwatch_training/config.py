@@ -5,7 +5,6 @@ The defaults below are the documentation: every field with its meaning. Misspelt
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +95,14 @@ class RunConfig(Section):
     validate_every: int = 5  # epochs
 
 
+_NOT_DECISIVE: dict[str, Any] = {
+    "name": True,
+    "data": {"train", "valid", "name", "licence", "attribution", "url"},
+    "model": {"weights"},
+    "run": {"threads", "workers"},
+}
+
+
 class TrainConfig(Section):
     """A training run."""
 
@@ -106,9 +113,13 @@ class TrainConfig(Section):
     views: ViewsConfig = ViewsConfig()
     run: RunConfig = RunConfig()
 
-    def digest(self) -> str:
-        """What identifies the run: a checkpoint of another digest is not continued."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+    def identity(self) -> dict[str, Any]:
+        """What decides the result of the run, but for the content of the files it names.
+
+        Left out are the places of files, words for people, and what only changes the speed; and
+        everything at its default, so that a new option does not disown older checkpoints.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_DECISIVE)
 
 
 class ReleaseConfig(Section):

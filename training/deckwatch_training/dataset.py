@@ -7,6 +7,8 @@ degenerate after clipping (a side under `MIN_SIDE`) are dropped and counted.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import re
 from collections import Counter
@@ -66,6 +68,18 @@ class DataSet:
     def counts(self) -> Counter[str]:
         """Boxes per category."""
         return Counter(name for picture in self.pictures for name in picture.names)
+
+    def digest(self) -> str:
+        """SHA-256 of what is known of the pictures, wherever they lie; their pixels are not read."""
+        total = hashlib.sha256()
+        for picture in self.pictures:
+            boxes = [[round(float(v), 2) for v in box] for box in picture.boxes]
+            facts = (
+                picture.path.name, picture.width, picture.height, boxes, picture.names,
+                picture.group, picture.night, picture.label, round(picture.weight, 6),
+            )  # fmt: skip
+            total.update(json.dumps(facts).encode() + b"\n")
+        return total.hexdigest()
 
     def select(self, names: Sequence[str]) -> DataSet:
         """All pictures, with only the boxes of these categories."""

@@ -66,12 +66,14 @@ class Average(Generic[Net]):
                 value.copy_(new[key])
 
 
-def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = False) -> Net:
+def train(
+    task: Task[Net], config: TrainConfig, folder: Path, *, digest: str, fresh: bool = False
+) -> Net:
     """Train to the end of the schedule and return the averaged net.
 
-    `folder` receives `last.pt` (continued by the same command), `best.pt` (weights of the best
-    validation) and `log.jsonl`. Raises UsageError where `last.pt` belongs to another configuration;
-    `fresh` starts anew instead.
+    `digest` identifies the run (see `runs.digest`). `folder` receives `last.pt` (continued by the same command), `best.pt` (weights of the best
+    validation) and `log.jsonl`. Raises UsageError where `last.pt` is of another digest; `fresh` starts
+    anew instead.
     """
     run = config.run
     if run.threads:
@@ -83,7 +85,7 @@ def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = F
     last = folder / "last.pt"
     epoch, best = 0, -math.inf
     if last.exists() and not fresh:
-        epoch, best = _restore(last, config, net, average, optimiser)
+        epoch, best = _restore(last, digest, net, average, optimiser)
     total = run.epochs * task.steps()
     for epoch in range(epoch, run.epochs):  # noqa: B020 - continues where the checkpoint stood
         started = time.monotonic()
@@ -115,7 +117,7 @@ def train(task: Task[Net], config: TrainConfig, folder: Path, *, fresh: bool = F
         save(
             last,
             {
-                "config": config.model_dump(mode="json"), "digest": config.digest(),
+                "config": config.model_dump(mode="json"), "digest": digest,
                 "epoch": epoch + 1, "best": best, "net": net.state_dict(),
                 "average": average.net.state_dict(), "updates": average.updates,
                 "optimiser": optimiser.state_dict(),
@@ -164,15 +166,15 @@ def _groups(net: nn.Module, run: RunConfig) -> list[dict[str, Any]]:
 
 def _restore(
     path: Path,
-    config: TrainConfig,
+    digest: str,
     net: nn.Module,
     average: Average[Any],
     optimiser: torch.optim.Optimizer,
 ) -> tuple[int, float]:
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["digest"] != config.digest():
+    if state["digest"] != digest:
         raise UsageError(
-            f"{path} was made by another configuration. Give another --out folder, or --fresh to "
+            f"{path} was made by another configuration or from other pictures. Give another --out folder, or --fresh to "
             "start anew in this one."
         )
     net.load_state_dict(state["net"])

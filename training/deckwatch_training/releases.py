@@ -64,7 +64,7 @@ def make(path: Path, repository: Path, version: int | None = None) -> Release:
         scorecard.fish_only(held_back, data.species),
         scorecard.picture_labels(held_back, data.species, draft),
     )
-    valid = scorecard.evaluate(detector, classifier, read_coco(data.valid), data.species, release)
+    valid = scorecard.evaluate(detector, classifier, read_coco(data.valid, split="valid"), data.species, release)
     card = {"valid": valid, "held_back": notes, "parity": parity}
     release = replace(release, scorecard=export.as_json(card))
     return write(release, repository, release_config.card)
@@ -164,7 +164,7 @@ def _write_nets(
     size, crop_size = release.detector.input_size, release.classifier.input_size
     export.export_detector(detector, size, repository / release.detector.file)
     export.export_classifier(classifier, crop_size, repository / release.classifier.file)
-    valid = read_coco(detector_config.data.valid).pictures[: given.parity_pictures]
+    valid = read_coco(detector_config.data.valid, split="valid").pictures[: given.parity_pictures]
     canvases = [letterbox(picture.pixels(), size)[0] for picture in valid]
     species = detector_config.data.species
     crops = [
