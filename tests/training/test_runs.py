@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.repository import open_release
-from deckwatch_training import cli, config, detectors, export, runs
+from deckwatch_training import cli_evaluate, cli_export, cli_train, config, detectors, export, runs
 from deckwatch_training.classification import ClassificationTask
 from deckwatch_training.dataset import read_coco
 from deckwatch_training.detection import DetectionTask
@@ -105,10 +105,10 @@ def test_train_export_evaluate_by_command(configs: Path) -> None:
     for task in ("detector", "classifier"):
         out = str(configs / "runs" / task)
         command = [task, "--config", str(configs / f"{task}.yaml"), "--out", out]
-        result = runner.invoke(cli.train, command)
+        result = runner.invoke(cli_train.train, command)
         assert result.exit_code == 0, result.output
     command = ["--config", str(configs / "release.yaml"), "--repository", str(repository)]
-    result = runner.invoke(command_of(cli.export), command)
+    result = runner.invoke(command_of(cli_export.export), command)
     assert result.exit_code == 0, result.output
     assert "Release bars 3 stands in" in result.output
 
@@ -127,7 +127,7 @@ def test_train_export_evaluate_by_command(configs: Path) -> None:
 
     card_file = configs / "card.json"
     command = ["--config", str(configs / "detector.yaml"), "--repository", str(repository)]
-    result = runner.invoke(command_of(cli.evaluate), [*command, "--out", str(card_file)])
+    result = runner.invoke(command_of(cli_evaluate.evaluate), [*command, "--out", str(card_file)])
     assert result.exit_code == 0, result.output
     measured = json.loads(card_file.read_text())
     assert measured == release.scorecard["valid"], "measuring again gives the same scorecard"

@@ -24,6 +24,13 @@ FACTS = (
 )  # fmt: skip
 
 
+# train: learnt from. calibrate: thresholds and temperatures are chosen on it. valid: measured on.
+# test: kept for the last word.
+SPLITS = ("train", "calibrate", "valid", "test")
+# What a data set's JSON is called in a folder of its own.
+FILE = "data.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """One animal: a species code and x, y, width, height in pixels of the upright picture."""
@@ -90,11 +97,12 @@ class Catalogue:
 
 
 def read(path: Path) -> Catalogue:
-    """Read a data set's JSON.
+    """Read a data set's JSON; of a folder, the `data.json` in it.
 
     Raises:
         UsageError: the file is missing, no JSON or no data set; the message names file and key.
     """
+    path = path / FILE if path.is_dir() else path
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         info = dict(document.get("info") or {})

@@ -35,13 +35,15 @@ class Example:
 
 
 def picture_label(picture: Picture, species: dict[str, str]) -> str:
-    """The species that covers most of the picture, or NoF."""
+    """The species that covers most of the picture, else the picture's own label, else NoF."""
     area: dict[str, float] = {}
     for box, name in zip(picture.boxes, picture.names, strict=True):
         code = species[name]
         if code != NO_FISH:
             area[code] = area.get(code, 0.0) + float((box[2] - box[0]) * (box[3] - box[1]))
-    return max(sorted(area), key=area.__getitem__) if area else NO_FISH
+    if area:
+        return max(sorted(area), key=area.__getitem__)
+    return species[picture.label] if picture.label else NO_FISH
 
 
 def examples(data: DataSet, species: dict[str, str], *, boxes_only: bool = False) -> list[Example]:

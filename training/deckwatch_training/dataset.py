@@ -90,17 +90,19 @@ class DataSet:
         return DataSet([picture for picture in self.pictures if test(picture)], self.problems)
 
 
-def read_coco(path: Path, root: Path | None = None, split: str | None = None) -> DataSet:
+def read_coco(
+    path: Path, root: Path | None = None, split: str | None = None, *, only: bool = False
+) -> DataSet:
     """Read a data set (see `catalogue`); `root` overrides the folder of the pictures.
 
-    split: only the pictures of that split, and those that have none. Raises UsageError naming the
+    split: only the pictures of that split, and unless `only` also those that have none. Raises UsageError naming the
     file where it is missing, no JSON, or lacks a key.
     """
     catalogue = read(path)
     groups = _runs([entry.file for entry in catalogue.entries])
     pictures, problems = [], []
     for entry in catalogue.entries:
-        if split and entry.split and entry.split != split:
+        if split and entry.split != split and (only or entry.split):
             continue
         rows = [([box.x, box.y, box.width, box.height], box.label) for box in entry.boxes]
         boxes, names, wrong = _clip(rows, entry.width, entry.height)

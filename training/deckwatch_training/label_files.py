@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deckwatch_training.catalogue import Entry
 from deckwatch_vision.errors import UsageError
+from deckwatch_vision.species import NO_FISH
 
 BOX = ("x", "y", "width", "height")
 COLUMNS = ("image", "label", "vessel", *BOX, "weight", "source_image", "steps")
@@ -82,6 +84,15 @@ def _row(row: dict[str, str | None], where: str) -> LabelRow:
         row.get("source_image") or None,
         tuple((row.get("steps") or "").split()),
     )
+
+
+def rows_of(entry: Entry) -> Iterator[LabelRow]:
+    """The rows of a data set's picture: one a box, or one with its label; NoF where it has none."""
+    for box in entry.boxes:
+        place = (box.x, box.y, box.width, box.height)
+        yield LabelRow(entry.file, box.label, entry.vessel, place)
+    if not entry.boxes:
+        yield LabelRow(entry.file, entry.label or NO_FISH, entry.vessel)
 
 
 class LabelWriter:

@@ -64,7 +64,9 @@ def make(path: Path, repository: Path, version: int | None = None) -> Release:
         scorecard.fish_only(held_back, data.species),
         scorecard.picture_labels(held_back, data.species, draft),
     )
-    valid = scorecard.evaluate(detector, classifier, read_coco(data.valid, split="valid"), data.species, release)
+    valid = scorecard.evaluate(
+        detector, classifier, read_coco(data.valid, split="valid"), data.species, release
+    )
     card = {"valid": valid, "held_back": notes, "parity": parity}
     release = replace(release, scorecard=export.as_json(card))
     return write(release, repository, release_config.card)

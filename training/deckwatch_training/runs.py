@@ -19,8 +19,15 @@ from deckwatch_vision.release import sha256_file
 
 
 def training_data(config: TrainConfig) -> tuple[DataSet, DataSet]:
-    """(what is trained on, what is held back for calibration), with all boxes."""
+    """(what is trained on, what is held back for calibration), with all boxes.
+
+    Held back are the pictures of the split "calibrate" where the data set has one, else whole
+    groups drawn from the training pictures.
+    """
     data = read_coco(config.data.train, split="train")
+    calibrate = read_coco(config.data.train, split="calibrate", only=True)
+    if len(calibrate):
+        return data, calibrate
     return hold_back(data, config.data.held_back, config.data.split_seed)
 
 
