@@ -1,7 +1,7 @@
 """Weights that make every species count the same within each group of vessels.
 
-Pictures of a trip are mostly of one or two species; a net trained on them as they come learns to say
-those. A weight is how often a picture should be seen, relative to the others.
+Pictures of a trip are mostly of one or two species; a net trained on them as they come learns to
+say those. A weight is how often a picture should be seen, relative to the others.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class DataSet:
         return Counter(name for picture in self.pictures for name in picture.names)
 
     def digest(self) -> str:
-        """SHA-256 of what is known of the pictures, wherever they lie; their pixels are not read."""
+        """SHA-256 of what is known of the pictures, wherever they lie; pixels are not read."""
         total = hashlib.sha256()
         for picture in self.pictures:
             boxes = [[round(float(v), 2) for v in box] for box in picture.boxes]
@@ -95,8 +95,8 @@ def read_coco(
 ) -> DataSet:
     """Read a data set (see `catalogue`); `root` overrides the folder of the pictures.
 
-    split: only the pictures of that split, and unless `only` also those that have none. Raises UsageError naming the
-    file where it is missing, no JSON, or lacks a key.
+    split: only the pictures of that split, and unless `only` also those that have none. Raises
+    UsageError naming the file where it is missing, no JSON, or lacks a key.
     """
     catalogue = read(path)
     groups = _runs([entry.file for entry in catalogue.entries])

@@ -71,9 +71,9 @@ def train(
 ) -> Net:
     """Train to the end of the schedule and return the averaged net.
 
-    `digest` identifies the run (see `runs.digest`). `folder` receives `last.pt` (continued by the same command), `best.pt` (weights of the best
-    validation) and `log.jsonl`. Raises UsageError where `last.pt` is of another digest; `fresh` starts
-    anew instead.
+    `digest` identifies the run (see `runs.digest`). `folder` receives `last.pt` (continued by the
+    same command), `best.pt` (weights of the best validation) and `log.jsonl`. Raises UsageError
+    where `last.pt` is of another digest; `fresh` starts anew instead.
     """
     run = config.run
     if run.threads:
@@ -174,8 +174,8 @@ def _restore(
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["digest"] != digest:
         raise UsageError(
-            f"{path} was made by another configuration or from other pictures. Give another --out folder, or --fresh to "
-            "start anew in this one."
+            f"{path} was made by another configuration or from other pictures. Give another "
+            "--out folder, or --fresh to start anew in this one."
         )
     net.load_state_dict(state["net"])
     average.net.load_state_dict(state["average"])

@@ -189,7 +189,7 @@ def run(
 
 
 def plan(stages: Iterable[Stage], ledger: Path) -> list[Outcome]:
-    """What `run` would do. Outputs of a stage that is to run count as changed for those after it."""
+    """What `run` would do; outputs of a stage that is to run count as changed for the next."""
     book = Ledger(ledger)
     outcomes: list[Outcome] = []
     fresh: dict[Path, str] = {}
