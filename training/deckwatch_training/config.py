@@ -152,7 +152,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         for parent in parents:
             target = target.setdefault(parent, {})
         target[last] = yaml.safe_load(value)
-    return _checked(TrainConfig, document, path)
+    return checked(TrainConfig, document, path)
 
 
 def load_release(path: Path) -> ReleaseConfig:
@@ -160,13 +160,18 @@ def load_release(path: Path) -> ReleaseConfig:
 
     Raises UsageError naming the file and the key where it is missing or wrong.
     """
-    return _checked(ReleaseConfig, read_yaml(path), path)
+    return checked(ReleaseConfig, read_yaml(path), path)
 
 
 Config = TypeVar("Config", bound=Section)
 
 
-def _checked(kind: type[Config], document: dict[str, Any], path: Path) -> Config:
+def checked(kind: type[Config], document: dict[str, Any], path: Path) -> Config:
+    """A section from a mapping; `path` is for the message.
+
+    Raises:
+        UsageError: a key is missing, unknown or of the wrong kind; the message names file and key.
+    """
     try:
         return kind.model_validate(document)
     except ValidationError as error:
