@@ -16,6 +16,7 @@ from deckwatch_client.triton import AsyncTritonClient
 from deckwatch_gateway import openapi
 from deckwatch_gateway.admission import Gate, HeldBytes
 from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.observe import Observe
 from deckwatch_gateway.overlay import Overlay
@@ -27,8 +28,12 @@ from deckwatch_gateway.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The gateway as an ASGI application; it connects to Triton when its lifespan starts."""
+    """The gateway as an ASGI application; it connects to Triton when its lifespan starts.
+
+    Raises UsageError when pictures are to be kept where they cannot be.
+    """
     metrics = Metrics()
+    keeping = Keeping(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -36,13 +41,15 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncTritonClient(
             settings.triton, timeout_s=settings.triton_timeout_s
         ) as triton:
-            parts = _assemble(settings, triton, metrics)
+            parts = _assemble(settings, triton, metrics, keeping)
+            keeping.start()
             app.state.parts = parts
             warming = asyncio.create_task(parts.readiness.keep_trying())
             yield
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
             await parts.readiness.close()
+            await asyncio.to_thread(keeping.close)
 
     app = FastAPI(
         title=openapi.TITLE,
@@ -63,7 +70,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _assemble(settings: Settings, triton: AsyncTritonClient, metrics: Metrics) -> Parts:
+def _assemble(
+    settings: Settings, triton: AsyncTritonClient, metrics: Metrics, keeping: Keeping
+) -> Parts:
     gate = Gate(settings.max_in_flight)
     held = HeldBytes(settings.max_held_bytes)
     metrics.in_flight.set_function(lambda: gate.in_flight)
@@ -78,6 +87,7 @@ def _assemble(settings: Settings, triton: AsyncTritonClient, metrics: Metrics) -
         overlay=Overlay(max_pixels=settings.max_pixels),
         readiness=Readiness(triton, metrics),
         metrics=metrics,
+        keeping=keeping,
         retry_after_s=settings.retry_after_s,
     )
 

@@ -17,6 +17,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from deckwatch_serving.keep.interest import REASONS
+from deckwatch_serving.keep.keeper import OUTCOMES, Outcome
 from deckwatch_vision.result import ReleaseInfo
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -81,6 +83,20 @@ class Metrics:
         self.held_bytes = Gauge(
             PREFIX + "held_bytes", "Bytes of request bodies in memory.", registry=self.registry
         )
+        pictures = Counter(
+            PREFIX + "keep_pictures",
+            "Answered pictures that the keeper was offered, by what became of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._keep_pictures = {each: pictures.labels(each) for each in OUTCOMES}
+        reasons = Counter(
+            PREFIX + "keep_reasons",
+            "Why pictures were kept; one picture may have several reasons.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._keep_reasons = {each: reasons.labels(each) for each in REASONS}
         self.ready = Gauge(PREFIX + "ready", "1 while /readyz says yes.", registry=self.registry)
         self._release = Info(
             PREFIX + "release", "The release that gave the latest answer.", registry=self.registry
@@ -99,6 +115,13 @@ class Metrics:
         if release != self._seen:
             self._seen = release
             self._release.info({"name": release.name, "version": str(release.version)})
+
+    def count_offer(self, outcome: Outcome, reasons: tuple[str, ...]) -> None:
+        """Note what became of a picture that the keeper was offered."""
+        self._keep_pictures[outcome].inc()
+        if outcome == "kept":
+            for reason in reasons:
+                self._keep_reasons[reason].inc()
 
     def exposition(self) -> bytes:
         """All of it in Prometheus' text format."""

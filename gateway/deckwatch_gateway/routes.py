@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 
 from deckwatch_gateway import metrics as counting
 from deckwatch_gateway import openapi
 from deckwatch_gateway.admission import Gate
 from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.multipart import Upload, is_multipart, parse_upload
@@ -20,6 +21,7 @@ from deckwatch_gateway.overlay import Overlay
 from deckwatch_gateway.problems import problem
 from deckwatch_gateway.readiness import Readiness
 from deckwatch_gateway.recognition import Recognition
+from deckwatch_serving.keep.record import Origin
 from deckwatch_vision.errors import DeckwatchError
 
 Verbose = Annotated[
@@ -56,10 +58,25 @@ class Parts:
     overlay: Overlay
     readiness: Readiness
     metrics: Metrics
+    keeping: Keeping
     retry_after_s: int
 
 
-async def classifyfish(request: Request, verbose: Verbose = False) -> Response:
+async def _origin(
+    vessel: Annotated[str | None, Query(description="The vessel, for the record.")] = None,
+    camera: Annotated[str | None, Query(description="Its camera, for the record.")] = None,
+    captured_at: Annotated[
+        str | None, Query(description="When it was taken, ISO 8601, for the record.")
+    ] = None,
+) -> Origin:
+    # `async`, or FastAPI would call it in a thread.
+    return Origin.of(vessel, camera, captured_at)
+
+
+From = Annotated[Origin, Depends(_origin)]
+
+
+async def classifyfish(request: Request, origin: From, verbose: Verbose = False) -> Response:
     """The label of the photograph in the body."""
     parts: Parts = request.app.state.parts
     parts.gate.check()
@@ -68,10 +85,12 @@ async def classifyfish(request: Request, verbose: Verbose = False) -> Response:
         parts.metrics.stages["body"].observe(time.perf_counter() - begun)
         with parts.gate:
             result = await parts.recognition.recognise(request, picture)
-    return _json(result.pairs() if verbose else [result.label])
+    answer = _json(result.pairs() if verbose else [result.label])
+    answer.background = parts.keeping.afterwards(picture, result, origin)
+    return answer
 
 
-async def classify(request: Request, overlay: Drawn = False) -> Response:
+async def classify(request: Request, origin: From, overlay: Drawn = False) -> Response:
     """The fish in the photograph in the body or in its form."""
     parts: Parts = request.app.state.parts
     parts.gate.check()
@@ -87,8 +106,11 @@ async def classify(request: Request, overlay: Drawn = False) -> Response:
                 begun = time.perf_counter()
                 drawn = await parts.overlay.jpeg(upload.picture, result)
                 parts.metrics.stages["overlay"].observe(time.perf_counter() - begun)
-                return Response(drawn, media_type="image/jpeg")
-    return _json(result.as_dict())
+                answer = Response(drawn, media_type="image/jpeg")
+            else:
+                answer = _json(result.as_dict())
+    answer.background = parts.keeping.afterwards(upload.picture, result, origin)
+    return answer
 
 
 async def healthz() -> Response:

@@ -11,12 +11,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from deckwatch_serving.keep.interest import Policy
+from deckwatch_serving.keep.store import MAX_BYTES as MAX_KEPT_BYTES
+from deckwatch_serving.keep.store import MAX_PICTURES
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.images import MAX_BYTES, MAX_PIXELS
 
 PREFIX = "DECKWATCH_"
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+POLICY = Policy()
 
 
 class Settings(BaseSettings):
@@ -84,6 +90,49 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Seconds = Field(
         default=20.0,
         description="After that, how long requests in flight may take to finish, in seconds.",
+    )
+    keep: str = Field(
+        default="",
+        description="Where pictures worth labelling are kept with their answers: a folder on a "
+        "local disk, or s3://bucket/prefix. Empty keeps none. Pictures can show people: see "
+        "docs/labelling.md.",
+    )
+    keep_max_bytes: int = Field(
+        default=MAX_KEPT_BYTES,
+        ge=1024,
+        description="Bytes that a folder of kept pictures may hold; the least interesting leave.",
+    )
+    keep_max_pictures: int = Field(
+        default=MAX_PICTURES, ge=1, description="Pictures that such a folder may hold."
+    )
+    keep_below: Share = Field(
+        default=POLICY.below,
+        description="A picture is unsure when its most likely class has less than this.",
+    )
+    keep_margin: Share = Field(
+        default=POLICY.margin,
+        description="A picture is unsure when its most likely class leads the next by less.",
+    )
+    keep_faint: Share = Field(
+        default=POLICY.faint, description="A fish with a lower score than this is faint."
+    )
+    keep_sensitive: str = Field(
+        default=",".join(POLICY.sensitive),
+        description="Codes of the species of which every picture is worth keeping, with commas.",
+    )
+    keep_seldom: int = Field(
+        default=POLICY.seldom,
+        ge=0,
+        description="A vessel, a camera, or the nights of one are seldom seen until this many of "
+        "their pictures were.",
+    )
+    keep_sample: Share = Field(
+        default=POLICY.sample,
+        description="Share of all pictures kept at random, to find answers that are sure and "
+        "wrong.",
+    )
+    keep_least: Share = Field(
+        default=POLICY.least, description="Pictures of less interest than this are not kept."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line written; `debug` shows probes as well."
