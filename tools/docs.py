@@ -24,7 +24,7 @@ from pathlib import Path
 from tools.install import ROOT
 
 PART = re.compile(
-    r"(?P<start><!-- generated: (?P<name>[a-z]+)(?P<words>(?: [a-z-]+)*) -->\n)"
+    r"(?P<start><!-- generated: (?P<name>[a-z]+)(?P<words>(?: [a-z_-]+)*) -->\n)"
     r"(?P<text>.*?)(?P<end><!-- end -->)",
     re.DOTALL,
 )

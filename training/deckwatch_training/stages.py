@@ -162,11 +162,15 @@ class Ledger:
 
 
 def run(
-    stages: Iterable[Stage], ledger: Path, tell: Callable[[Outcome], None] = lambda _: None
+    stages: Iterable[Stage],
+    ledger: Path,
+    tell: Callable[[Outcome], None] = lambda _: None,
+    *,
+    starting: Callable[[str, str], None] = lambda _name, _reason: None,
 ) -> list[Outcome]:
     """Run the stages in order, leaving out those of which nothing has changed.
 
-    `tell` hears of every outcome at once. What a stage raises ends the run; the stages before it
+    `starting` hears of a stage that begins and why, `tell` of every outcome at once. What a stage raises ends the run; the stages before it
     stay finished.
 
     Raises:
@@ -178,6 +182,7 @@ def run(
         reason = book.reason(stage)
         outcome = Outcome(stage.name, "unchanged", "")
         if reason:
+            starting(stage.name, reason)
             inputs = book.forget(stage)
             started = time.monotonic()
             stage.run()
