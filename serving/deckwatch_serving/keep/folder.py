@@ -95,26 +95,37 @@ class FolderStore:
 
     def _mend(self) -> None:
         """Make the index say what is there, and sweep away what a killed process left behind."""
-        there = {path.stem: path for path in self.folder.glob("??/*.json")}
-        for sha256 in self._index.all() - there.keys():
-            self._remove(sha256)
-        known = self._index.all()
-        for sha256, path in there.items():
-            if sha256 in known:
-                continue
-            try:
-                record = path.read_bytes()
-                kept = Kept.from_json(record, str(path))
-                size = (self.folder / kept.picture).stat().st_size
-            except (UsageError, OSError):
-                path.unlink(missing_ok=True)
-                continue
-            self._index.add(kept, size + len(record))
+        found: dict[str, list[Path]] = {}
         for path in self.folder.glob("??/*"):
-            if path.suffix == PART or not path.with_suffix(".json").exists():
+            if path.suffix == PART:
                 path.unlink(missing_ok=True)
+            else:
+                found.setdefault(path.stem, []).append(path)
+        known = self._index.all()
+        for sha256, paths in found.items():
+            record = next((path for path in paths if path.suffix == ".json"), None)
+            whole = record is not None and len(paths) == 2
+            if not (whole and (sha256 in known or self._adopt(record))):
+                for path in paths:
+                    path.unlink(missing_ok=True)
+                self._index.remove(sha256)
+        for sha256 in known - found.keys():
+            self._index.remove(sha256)
         for sha256 in self._index.surplus(*self._limits):  # the limits may have been lowered
             self._remove(sha256)
+
+    def _adopt(self, path: Path | None) -> bool:
+        """Take a record and its picture into the index, where they are good."""
+        try:
+            if path is None:
+                return False
+            record = path.read_bytes()
+            kept = Kept.from_json(record, str(path))
+            size = (self.folder / kept.picture).stat().st_size
+        except (UsageError, OSError):
+            return False
+        self._index.add(kept, size + len(record))
+        return True
 
 
 class FolderSource:
