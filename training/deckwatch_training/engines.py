@@ -1,0 +1,270 @@
+"""One function over many items: in processes of this machine, or on a Ray cluster.
+
+    for result in run(function, items, engine="local", workers=2):
+        ...
+
+Results come in the order of the items, and no more than `window` items are on their way at once, so
+memory does not grow with their number. A worker that dies (kill -9, out of memory) loses nothing:
+its item is worked on again. `function` must be picklable (a function of a module, or an object with
+`__call__` whose class is of one) and is sent to every worker once; what it keeps on itself stays
+there between items. What it raises ends the run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Literal, TypeVar, get_args
+
+from deckwatch_serving.cores import available_cores
+from deckwatch_vision.errors import DeckwatchError, MissingExtra, UsageError
+
+Engine = Literal["local", "ray"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Items on their way for every worker: enough that none waits while the slowest of them is fetched.
+AHEAD = 4
+# How often one item may lose its worker before it is taken for the cause.
+TRIES = 3
+# One core a worker: with threads of their own, two workers on two cores would run four.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def run(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    engine: Engine = "local",
+    workers: int = 0,
+    window: int | None = None,
+) -> Iterator[Result]:
+    """The results of `function` for every item, in order.
+
+    Args:
+        function: picklable; see above.
+        items: taken one by one, never more than `window` before their results were asked for.
+        engine: "local": processes, or this process itself with one worker. "ray": the cluster that
+            RAY_ADDRESS names, else a Ray started on this machine for as long as it takes.
+        workers: how many items at once; 0 takes one a core, or all that the cluster has.
+        window: items on their way at once; by default four a worker.
+
+    Raises:
+        UsageError: no such engine, or a number that cannot be.
+        MissingExtra: Ray is not installed.
+        DeckwatchError: an item ended its worker three times.
+    """
+    if engine not in get_args(Engine):
+        raise UsageError(f"No engine {engine!r}. Give one of: {', '.join(get_args(Engine))}.")
+    if workers < 0 or (window is not None and window < 1):
+        raise UsageError(f"{workers} workers, a window of {window}: give at least 1, or leave out.")
+    if engine == "ray":
+        return _ray(function, iter(items), workers, window)
+    workers = workers or available_cores()
+    if workers == 1:
+        return _here(function, items)
+    return _processes(function, iter(items), workers, window or AHEAD * workers)
+
+
+def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    import cv2
+
+    threads = cv2.getNumThreads()
+    # A worker is one core, also where it is this process.
+    cv2.setNumThreads(1)
+    try:
+        yield from map(function, items)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+_function: Callable[[Any], Any] | None = None  # of this worker process
+
+
+def _begin(function: Callable[[Any], Any]) -> None:
+    """The first thing that a worker process does."""
+    global _function
+    import cv2
+
+    cv2.setNumThreads(1)
+    # Ctrl-C reaches the whole group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _function = function
+
+
+def _call(item: Any) -> Any:
+    return _function(item)  # type: ignore[misc]  # set by _begin
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Workers started meanwhile inherit an environment of one thread each."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _processes(
+    function: Callable[[Item], Result], items: Iterator[Item], workers: int, window: int
+) -> Iterator[Result]:
+    def pool() -> ProcessPoolExecutor:
+        # Spawned, not forked: OpenCV and OpenBLAS do not survive a fork with threads running.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers, context, _begin, (function,))
+
+    with _single_threaded():
+        executor = pool()
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        broken = 0
+        try:
+            while True:
+                try:
+                    for item in islice(items, window - len(waiting)):
+                        # The item stays known even where the pool breaks while taking it.
+                        waiting.append((item, Future()))
+                        waiting[-1] = (item, executor.submit(_call, item))
+                    if not waiting:
+                        return
+                    result = waiting[0][1].result()
+                except BrokenProcessPool:
+                    broken += 1
+                    if broken >= TRIES:
+                        raise _lost(waiting[0][0]) from None
+                    executor.shutdown(wait=True, cancel_futures=True)
+                    executor = pool()
+                    # Results that were there before the pool broke are kept.
+                    waiting = deque(
+                        (item, held if _finished(held) else executor.submit(_call, item))
+                        for item, held in waiting
+                    )
+                    continue
+                broken = 0
+                waiting.popleft()
+                yield result
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _finished(future: Future[Any]) -> bool:
+    return (
+        future.done()
+        and not future.cancelled()
+        and not isinstance(future.exception(), BrokenProcessPool)
+    )
+
+
+def _lost(item: object) -> DeckwatchError:
+    return DeckwatchError(
+        f"A worker process died {TRIES} times in a row, last at {item!r:.200}. Often the machine "
+        "was out of memory: run the same command with fewer --workers; it goes on where it stood."
+    )
+
+
+@contextmanager
+def _cluster(workers: int) -> Iterator[int]:
+    """A Ray to work on, and how many workers it has."""
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtra(
+            "--engine ray needs Ray, which is not installed. Install it with: "
+            "pip install 'deckwatch[ray]'"
+        )
+    # Ray reads these when it is imported. It would report its use to its makers.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # its default, said aloud it warns less
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        try:
+            if address:
+                ray.init(address=address, **quiet)
+            else:
+                cores = workers or available_cores()
+                with _single_threaded():
+                    ray.init(num_cpus=cores, include_dashboard=False, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"the cluster {address}" if address else "a Ray on this machine"
+            raise DeckwatchError(
+                f"Cannot use {where}: {str(error).splitlines()[0]}. Check RAY_ADDRESS, or unset it "
+                "to use this machine."
+            ) from None
+    try:
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield workers or max(1, int(resources.get("CPU", 1)))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _ray(
+    function: Callable[[Item], Result],
+    items: Iterator[Item],
+    workers: int,
+    window: int | None,
+) -> Iterator[Result]:
+    with _cluster(workers) as there:
+        import ray
+
+        # Also a worker that dies counts as a try; exceptions of the function are final.
+        remote = ray.remote(num_cpus=1, max_retries=TRIES, retry_exceptions=False)(_on_ray)
+        sent = ray.put(function)
+        key = sent.hex()
+        waiting: deque[Any] = deque()
+        most = window or AHEAD * there
+        try:
+            while True:
+                waiting.extend(
+                    # A list hides the reference, so that Ray does not unpack it for every item.
+                    remote.remote(key, [sent], item)
+                    for item in islice(items, most - len(waiting))
+                )
+                if not waiting:
+                    return
+                try:
+                    result = ray.get(waiting[0])
+                except ray.exceptions.RayTaskError as error:
+                    raise getattr(error, "cause", None) or error from None
+                except (ray.exceptions.WorkerCrashedError, ray.exceptions.RayError) as error:
+                    raise DeckwatchError(
+                        f"Ray lost a piece of work: {str(error).splitlines()[0]} Run the same "
+                        "command again; it goes on where it stood."
+                    ) from None
+                waiting.popleft()
+                yield result
+        finally:
+            for each in waiting:
+                ray.cancel(each)
+
+
+def _on_ray(key: str, sent: list[Any], item: Any) -> Any:
+    """One item in a Ray worker, which unpacks the function once and keeps it."""
+    held = _KEPT.get(key)
+    if held is None:
+        import cv2
+        import ray
+
+        cv2.setNumThreads(1)
+        _KEPT.clear()  # a worker may live longer than one run
+        held = _KEPT[key] = ray.get(sent[0])
+    return held(item)
+
+
+_KEPT: dict[str, Callable[[Any], Any]] = {}
