@@ -11,8 +11,10 @@ from pathlib import Path
 from deckwatch_training.importers import (
     coco,
     csv_labels,
+    cvat,
     fishnet,
     folders,
+    label_studio,
     megadetector,
     ncfm,
     voc,
@@ -24,6 +26,8 @@ from deckwatch_vision.errors import UsageError
 # In this order `auto` asks them; the most particular come first.
 IMPORTERS: dict[str, Importer] = {
     "ncfm": ncfm.IMPORTER,
+    "label_studio": label_studio.IMPORTER,
+    "cvat": cvat.IMPORTER,
     "megadetector": megadetector.IMPORTER,
     "coco": coco.IMPORTER,
     "fishnet": fishnet.IMPORTER,
