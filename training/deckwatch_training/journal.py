@@ -156,6 +156,11 @@ class Journal:
             yield from rows
             last = rows[-1][:2]
 
+    def numbers(self, name: str) -> list[int]:
+        """The pieces of a name."""
+        found = self._database.execute("select number from pieces where name = ?", (name,))
+        return [row[0] for row in found.fetchall()]
+
     def forget(self, name: str, number: int) -> None:
         """Delete a piece and its file, if there is one."""
         row = self._database.execute(

@@ -176,11 +176,7 @@ class _Job:
 
     def _digest(self, image: str, rows: tuple[LabelRow, ...]) -> str:
         """What the copies of a picture depend on, but for the settings of the run."""
-        try:
-            told = (self.maker.source / image).stat()
-            stamp = [told.st_size, told.st_mtime_ns]
-        except OSError:
-            stamp = []  # its worker will say what is wrong
+        stamp = picture_files.stamp(self.maker.source / image)
         facts = [stamp, [[row.label, row.vessel, row.box] for row in rows]]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
