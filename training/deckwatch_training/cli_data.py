@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from deckwatch_training.cli_data_import import import_data
+from deckwatch_training.cli_data_simulate import simulate_data
 
 data = typer.Typer(
     help="Import, check, split, balance and report data sets.",
@@ -20,3 +21,4 @@ def _() -> None:
 
 
 data.command("import")(import_data)
+data.command("simulate")(simulate_data)

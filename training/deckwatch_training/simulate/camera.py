@@ -1,4 +1,4 @@
-"""A pinhole camera above a flat deck, in metres: x to the right, y ahead, z up; the deck is z = 0."""
+"""A pinhole camera above a flat deck. Metres: x to the right, y ahead, z up; the deck is z = 0."""
 
 from __future__ import annotations
 
@@ -68,15 +68,11 @@ class Camera:
         found: Array = np.column_stack((rows[:, 0], rows[:, 1], -self.height * rows[:, 2]))
         return found
 
-    def on_deck(self, x: float, y: float) -> Array | None:
-        """Where on the deck a pixel lies, (x, y); None above the horizon."""
+    def on_deck(self, pixels: Array) -> Array:
+        """Where on the deck pixels [..., 2] lie, (x, y); NaN above the horizon."""
         right, up, forward = self.axes
-        ray = (
-            forward
-            + right * (x - self.width / 2) / self.focal
-            - up * (y - self.height_px / 2) / self.focal
-        )
-        if ray[2] >= -1e-3:
-            return None
-        found: Array = ray[:2] * (-self.height / ray[2])
+        seen = (pixels - (self.width / 2, self.height_px / 2)) / self.focal
+        ray = forward + seen[..., :1] * right - seen[..., 1:] * up
+        down = np.where(ray[..., 2:] < -1e-3, -ray[..., 2:], np.nan)
+        found: Array = ray[..., :2] * (self.height / down)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -32,14 +33,22 @@ def paint(vessel: Vessel, rng: np.random.Generator) -> Deck:
     camera = Camera(*size, small.height, small.pitch, small.yaw, small.roll, small.view)
     canvas = _sea(camera, rng)
     floor = _floor(canvas, camera, vessel, rng)
-    _bulwark(canvas, camera, vessel, rng)
+    _bulwark(canvas, floor, camera, vessel, rng)
     _hatch(canvas, floor, camera, vessel, rng)
     for _ in range(int(rng.integers(3, 7))):
         _gear(canvas, floor, camera, vessel, rng)
+    canvas = _weathered(canvas, rng)
     to = (small.width, small.height_px)
     pixels = cv2.resize(canvas, to, interpolation=cv2.INTER_AREA)
     left = cv2.resize(floor, to, interpolation=cv2.INTER_AREA) > 200
     return Deck(np.asarray(pixels, np.uint8), left)
+
+
+def _weathered(canvas: Pixels, rng: np.random.Generator) -> Pixels:
+    """Grime and salt over everything: nothing on a vessel is of one colour."""
+    height, width = canvas.shape[:2]
+    tone = 1 + 0.04 * clouds(rng, height, width, (7, 40, 160))
+    return np.asarray(np.clip(canvas * tone[..., None], 0, 255), np.uint8)
 
 
 def _sea(camera: Camera, rng: np.random.Generator) -> Pixels:
@@ -110,24 +119,20 @@ def _floor(canvas: Pixels, camera: Camera, vessel: Vessel, rng: np.random.Genera
     warped = cv2.warpPerspective(
         texture, camera.deck @ place, to, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
-    x, y = vessel.side, vessel.reach
-    edge = np.array(((-x, 0.0, 0), (x, 0.0, 0), (x, y, 0), (-x, y, 0)), float)
-    floor = np.zeros(to[::-1], np.uint8)
-    near = max(0.0, camera.height * float(np.tan(np.pi / 2 - camera.pitch)) - 40)
-    edge[:2, 1] = _nearest(camera) if near == 0 else near
-    cv2.fillPoly(floor, [fixed(camera.project(edge))], 255, cv2.LINE_AA, SHIFT)
-    canvas[floor > 127] = warped[floor > 127]
-    return floor
-
-
-def _nearest(camera: Camera) -> float:
-    """The y on deck that is certainly below the picture, yet before the camera."""
-    foot = camera.pitch + np.arctan(camera.height_px / 2 / camera.focal) + 0.15
-    return float(camera.height / np.tan(min(foot, np.pi / 2 + 0.35)))
+    columns, rows = np.meshgrid(np.arange(to[0]) + 0.5, np.arange(to[1]) + 0.5)
+    spots = camera.on_deck(np.stack((columns, rows), -1)).astype(np.float32)
+    wall = np.minimum(vessel.side - np.abs(spots[..., 0]), vessel.reach - spots[..., 1])
+    on = wall > 0
+    # Little light comes to the foot of the wall; the far deck mirrors the sky.
+    gain = 1 - 0.4 * np.exp(-np.maximum(wall, 0) / 0.16)
+    sheen = np.clip(spots[..., 1] / vessel.reach, 0, 1) ** 2 * float(rng.uniform(0, 40))
+    shaded = np.clip(warped * gain[..., None] + sheen[..., None], 0, 255)
+    canvas[on] = shaded[on].astype(np.uint8)
+    return np.asarray(on * np.uint8(255), np.uint8)
 
 
 def _solid(
-    canvas: Pixels, floor: Pixels | None, camera: Camera, low: tuple[float, float, float],
+    canvas: Pixels, floor: Pixels, camera: Camera, low: tuple[float, float, float],
     high: tuple[float, float, float], colour: Colour,
 ) -> None:  # fmt: skip
     """A box between two corners, its faces painted from the farthest to the nearest."""
@@ -146,17 +151,21 @@ def _solid(
             continue
         points = fixed(camera.project(face))
         cv2.fillPoly(canvas, [points], [c * shade for c in colour], cv2.LINE_AA, SHIFT)
-        if floor is not None:
-            cv2.fillPoly(floor, [points], 0, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(floor, [points], (0,), cv2.LINE_AA, SHIFT)
 
 
-def _bulwark(canvas: Pixels, camera: Camera, vessel: Vessel, rng: np.random.Generator) -> None:
+def _bulwark(
+    canvas: Pixels, floor: Pixels, camera: Camera, vessel: Vessel, rng: np.random.Generator
+) -> None:
     """The wall round the deck, with a rail on posts."""
     x, y, high = vessel.side, vessel.reach, float(rng.uniform(0.45, 0.95))
-    near = _nearest(camera)
-    _solid(canvas, None, camera, (-x - 0.12, y, 0), (x + 0.12, y + 0.12, high), vessel.hull)
+    _solid(canvas, floor, camera, (-x - 0.12, y, 0), (x + 0.12, y + 0.12, high), vessel.hull)
+    # In pieces: those beside and behind the camera cannot be projected.
+    pieces = np.linspace(y, -2, 15)
     for side in (-x - 0.12, x):
-        _solid(canvas, None, camera, (side, near, 0), (side + 0.12, y, high), vessel.hull)
+        for far, near in pairwise(pieces.tolist()):
+            low, top = (side, near, 0.0), (side + 0.12, far, high)
+            _solid(canvas, floor, camera, low, top, vessel.hull)
     rail = (*(c * 0.9 + 20 for c in vessel.hull),)
     for bar in (high + 0.18, high + 0.36)[: int(rng.integers(0, 3))]:
         ends = np.array(((-x, y + 0.06, bar), (x, y + 0.06, bar)))
@@ -204,7 +213,7 @@ def _gear(
     """A crate, a buoy or a coil of rope, mostly along the sides."""
     side = 1.0 if rng.random() < 0.5 else -1.0
     x = side * vessel.side * rng.uniform(0.6, 0.92)
-    y = rng.uniform(max(0.4, _nearest(camera)), vessel.reach * 0.92)
+    y = rng.uniform(0.2, vessel.reach * 0.92)
     if rng.random() < 0.25:
         x, y = rng.uniform(-0.8, 0.8) * vessel.side, vessel.reach * rng.uniform(0.86, 0.95)
     colour = _PAINTS[int(rng.integers(len(_PAINTS)))]
@@ -233,7 +242,8 @@ def _ball(
         tone = [min(255.0, c * shade) for c in colour]
         at, round_ = fixed(centre).tolist(), max(1, round(size * share * 16))
         cv2.circle(canvas, at, round_, tone, -1, cv2.LINE_AA, SHIFT)
-    cv2.circle(floor, fixed(place).tolist(), max(1, round(size * 16)), 0, -1, cv2.LINE_AA, SHIFT)
+    whole = max(1, round(size * 16))
+    cv2.circle(floor, fixed(place).tolist(), whole, (0,), -1, cv2.LINE_AA, SHIFT)
 
 
 def _coil(
@@ -251,4 +261,4 @@ def _coil(
         shade = (tone * rng.uniform(0.8, 1.1)).tolist()
         cv2.polylines(canvas, [points], True, [c * 0.5 for c in shade], thick + 1, cv2.LINE_AA, 4)
         cv2.polylines(canvas, [points], True, shade, thick, cv2.LINE_AA, SHIFT)
-        cv2.fillPoly(floor, [points], 0, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(floor, [points], (0,), cv2.LINE_AA, SHIFT)

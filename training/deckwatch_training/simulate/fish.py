@@ -38,12 +38,14 @@ LEFT, RIGHT, HALF = -0.28, 1.3, 0.54
 class Sprite:
     """A painted fish. levels: premultiplied RGBA, each half the size of the one before.
 
-    scale: pixels of the first level for one body length; length: metres.
+    scale: pixels of the first level for one body length; length: metres; area: pixels of the first
+    level that it covers.
     """
 
     levels: tuple[Pixels, ...]
     scale: float
     length: float
+    area: float
 
 
 @lru_cache(maxsize=160)
@@ -58,7 +60,8 @@ def sprite(seed: int, vessel: int, species: str, individual: int, scale: int) ->
         height, width = levels[-1].shape[:2]
         half = (max(1, width // 2), max(1, height // 2))
         levels.append(np.asarray(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA)))
-    return Sprite(tuple(levels), float(scale), float(rng.uniform(*kind.length)))
+    area = float(np.count_nonzero(levels[0][..., 3] > 127))
+    return Sprite(tuple(levels), float(scale), float(rng.uniform(*kind.length)), area)
 
 
 def paint(kind: Anatomy, scale: int, rng: np.random.Generator) -> Pixels:
@@ -78,12 +81,12 @@ def paint(kind: Anatomy, scale: int, rng: np.random.Generator) -> Pixels:
     canvas = np.zeros((height, width, 4), np.float32)
     for fin in kind.fins:
         if not fin.front:
-            _lay(canvas, *_fin(fin, scale, canvas.shape[:2], bend, depth, rng))
+            _lay(canvas, *_fin(fin, scale, (height, width), bend, depth, rng))
     _lay(canvas, _skin(kind, along, across, rng), body)
     _head(canvas, kind, scale, bend, depth)
     for fin in kind.fins:
         if fin.front:
-            _lay(canvas, *_fin(fin, scale, canvas.shape[:2], bend, depth, rng))
+            _lay(canvas, *_fin(fin, scale, (height, width), bend, depth, rng))
     return np.asarray(np.clip(canvas, 0, 255), np.uint8)
 
 

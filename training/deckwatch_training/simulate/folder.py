@@ -7,19 +7,15 @@ without drawing a picture twice and without a second file that could disagree wi
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from deckwatch_training import catalogue
+from deckwatch_training import catalogue, engines
 from deckwatch_training.catalogue import Box, Catalogue, Entry
+from deckwatch_training.progress import track
 from deckwatch_training.simulate.pictures import render
 from deckwatch_training.simulate.scenes import Frame, frame
 from deckwatch_training.simulate.vessels import Vessel, vessel
@@ -31,6 +27,8 @@ SOURCE = "simulated"
 LICENCE = "CC0-1.0 (simulated)"
 # Counts up when the same seed no longer gives the same bytes.
 VERSION = 1
+# Pictures that a worker takes at once.
+_CHUNK = 16
 # Says of a folder which simulation it holds.
 MARK = "simulation.json"
 _COMMENT = b"Deckwatch: simulated picture, no photograph. CC0-1.0. "
@@ -86,8 +84,14 @@ class Simulation:
     def jpeg(self, number: int) -> bytes:
         """The encoded picture, with its truth in the comment."""
         of = self.vessel(number)
-        pixels, seen = render(self.seed, of, self.frame(number), self.lookalikes)
-        truth = {"boxes": [[each.species, *each.box] for each in seen]}
+        moment = self.frame(number)
+        pixels, seen = render(self.seed, of, moment, self.lookalikes)
+        truth = {
+            "vessel": of.name,
+            "captured_at": moment.captured_at.isoformat(),
+            "night": moment.scene.night,
+            "boxes": [[each.species, *each.box] for each in seen],
+        }
         comment = _COMMENT + json.dumps(truth).encode()
         data = encode_jpeg(pixels, of.quality)
         # Right behind the start mark: COM, its length (itself included), the text.
@@ -107,7 +111,6 @@ def write(
     lookalikes: int = 0,
     splits: bool = False,
     workers: int = 1,
-    progress: Callable[[], None] = lambda: None,
 ) -> Catalogue:
     """Draw a simulated data set into a folder: JPEGs, one folder a vessel, and data.json.
 
@@ -125,8 +128,7 @@ def write(
         frames: pictures a scene, the camera standing still; None for bursts of one to four.
         lookalikes: fish-shaped objects that never move, and are no fish, on each vessel.
         splits: whether vessels are dealt out to train, calibrate, valid and test.
-        workers: processes.
-        progress: called after every picture, the ones already there included.
+        workers: processes; 0: one a core.
 
     Raises:
         UsageError: the folder holds something else, or an argument makes no sense.
@@ -136,16 +138,11 @@ def write(
     if pictures < 1:
         raise UsageError(f"Cannot simulate {pictures} pictures: give 1 or more.")
     _claim(folder, simulation, pictures)
-    found: dict[int, list[Box]] = {}
-    for number, boxes in _drawn(folder, simulation, pictures, workers):
-        found[number] = boxes
-        progress()
     split = _splits(vessels) if splits else {}
-    # By vessel and then by time, as files of cameras come.
-    order = sorted(range(pictures), key=lambda number: (number % vessels, number))
-    entries = tuple(_entry(simulation, number, found[number], split) for number in order)
-    made = Catalogue(folder, entries, _info(simulation))
-    catalogue.write(made, folder / catalogue.FILE)
+    chunks = engines.run(Drawer(folder, simulation), _chunks(pictures, vessels), workers=workers)
+    drawn = track((each for chunk in chunks for each in chunk), "drawing", pictures)
+    entries = [_entry(simulation, number, truth, split) for number, truth in drawn]
+    catalogue.write(Catalogue(folder, tuple(entries), _info(simulation)), folder / catalogue.FILE)
     return catalogue.read(folder)
 
 
@@ -180,10 +177,11 @@ def _claim(folder: Path, simulation: Simulation, pictures: int) -> None:
                 f"{folder} holds another simulation ({told}). Give an empty folder, or the same "
                 "values to continue it."
             )
-        if next(folder.glob(f"*/simulated-{pictures:06d}.jpg"), None):
+        last = max((int(path.stem[-6:]) for path in folder.glob("*/simulated-*.jpg")), default=-1)
+        if last >= pictures:
             raise UsageError(
-                f"{folder} holds more than {pictures} pictures. Give an empty folder, or at least "
-                "as many pictures as there are."
+                f"{folder} was begun with more than {pictures} pictures. Give at least {last + 1}, "
+                "or an empty folder."
             )
         return
     if folder.exists() and any(folder.iterdir()):
@@ -195,51 +193,41 @@ def _claim(folder: Path, simulation: Simulation, pictures: int) -> None:
     part.replace(mark)
 
 
-def _drawn(
-    folder: Path, simulation: Simulation, pictures: int, workers: int
-) -> Iterator[tuple[int, list[Box]]]:
-    # A chunk is of one vessel: its deck and its fish are painted once a process.
-    chunks = [
-        list(range(first, min(pictures, first + 64 * simulation.vessels), simulation.vessels))
-        for start in range(0, pictures, 64 * simulation.vessels)
-        for first in range(start, min(pictures, start + simulation.vessels))
-    ]
-    chunks.sort(key=lambda chunk: (chunk[0] % simulation.vessels, chunk[0]))
-    draw = partial(_chunk, folder, simulation)
-    for i in range(simulation.vessels):
-        if i < pictures:
-            (folder / simulation.file(i)).parent.mkdir(exist_ok=True)
-    if workers <= 1:
-        for chunk in chunks:
-            for number in chunk:
-                yield number, _one(folder, simulation, number)
-        return
-    # A forked child would inherit threads that hold locks; a fresh one starts clean.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for drawn in pool.map(draw, chunks):
-            yield from drawn
+def _chunks(pictures: int, vessels: int) -> Iterator[list[int]]:
+    """The numbers by vessel and then by time, as files of cameras come.
+
+    A chunk is of one vessel: its deck and its fish are painted once a process.
+    """
+    for first in range(min(vessels, pictures)):
+        numbers = range(first, pictures, vessels)
+        for start in range(0, len(numbers), _CHUNK):
+            yield list(numbers[start : start + _CHUNK])
 
 
-def _chunk(folder: Path, simulation: Simulation, numbers: list[int]) -> list[tuple[int, list[Box]]]:
-    cv2.setNumThreads(1)
-    return [(number, _one(folder, simulation, number)) for number in numbers]
+@dataclass(frozen=True)
+class Drawer:
+    """Draws pictures into a folder, unless they are there, and tells what is on them."""
+
+    folder: Path
+    simulation: Simulation
+
+    def __call__(self, numbers: list[int]) -> list[tuple[int, dict[str, Any]]]:
+        return [(number, self._one(number)) for number in numbers]
+
+    def _one(self, number: int) -> dict[str, Any]:
+        path = self.folder / self.simulation.file(number)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = self.simulation.jpeg(number)
+            path.parent.mkdir(exist_ok=True)
+            part = path.with_suffix(".part")
+            part.write_bytes(data)
+            os.replace(part, path)
+        return read_truth(data, path)
 
 
-def _one(folder: Path, simulation: Simulation, number: int) -> list[Box]:
-    """Draw a picture unless it is there, and tell what is on it."""
-    path = folder / simulation.file(number)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        data = simulation.jpeg(number)
-        part = path.with_suffix(".part")
-        part.write_bytes(data)
-        os.replace(part, path)
-    return [Box(str(code), *(float(v) for v in box)) for code, *box in truth(data, path)["boxes"]]
-
-
-def truth(data: bytes, path: Path) -> dict[str, Any]:
+def read_truth(data: bytes, path: Path) -> dict[str, Any]:
     """What the comment of a simulated JPEG says of it.
 
     Raises:
@@ -253,15 +241,14 @@ def truth(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _entry(
-    simulation: Simulation, number: int, boxes: list[Box], split: Mapping[int, str]
+    simulation: Simulation, number: int, truth: Mapping[str, Any], split: Mapping[int, str]
 ) -> Entry:
-    of, moment = simulation.vessel(number), simulation.frame(number)
-    width, height = simulation.size
+    boxes = tuple(Box(str(code), *(float(v) for v in box)) for code, *box in truth["boxes"])
     return Entry(
-        simulation.file(number), width, height, tuple(boxes),
-        label=None if boxes else NO_FISH, vessel=of.name, camera=f"{of.name}-cam-1",
-        captured_at=moment.captured_at.isoformat(), source=SOURCE, licence=LICENCE,
-        split=split.get(of.index), night=moment.scene.night,
+        simulation.file(number), *simulation.size, boxes,
+        label=None if boxes else NO_FISH, vessel=truth["vessel"],
+        camera=f"{truth['vessel']}-cam-1", captured_at=truth["captured_at"], source=SOURCE,
+        licence=LICENCE, split=split.get(number % simulation.vessels), night=truth["night"],
     )  # fmt: skip
 
 

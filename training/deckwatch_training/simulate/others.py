@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
@@ -23,7 +21,7 @@ def _dots(colour: Colour, count: int, radius: float, low: float, high: float) ->
             column = int(np.abs(along[0] - x).argmin())
             row = int(np.abs(across[:, column] - y).argmin())
             size = max(0.6, radius * scale * rng.uniform(0.6, 1.3))
-            cv2.circle(mask, (column * 8, row * 8), round(size * 8), 255, -1, cv2.LINE_AA, 3)
+            cv2.circle(mask, (column * 8, row * 8), round(size * 8), (255,), -1, cv2.LINE_AA, 3)
         share = mask.astype(np.float32)[..., None] / 255 * rng.uniform(0.65, 0.95)
         rgb += share * (np.array(colour, np.float32) - rgb)
 
@@ -47,14 +45,6 @@ def _scales(strength: float) -> Marks:
     def paint(rgb: Plane, along: Plane, across: Plane, rng: np.random.Generator) -> None:
         net = np.sin(along * 120 + across * 18) * np.sin(along * 120 - across * 18)
         rgb *= (1 + strength * net)[..., None]
-
-    return paint
-
-
-def _both(*parts: Callable[..., None]) -> Marks:
-    def paint(rgb: Plane, along: Plane, across: Plane, rng: np.random.Generator) -> None:
-        for part in parts:
-            part(rgb, along, across, rng)
 
     return paint
 
@@ -266,7 +256,7 @@ SNAPPER = Anatomy(
     iris=(220, 150, 60),
     gill=0.27,
     shine=0.3,
-    marks=_both(_scales(0.06)),
+    marks=_scales(0.06),
 )
 
 LANCETFISH = Anatomy(

@@ -22,92 +22,117 @@ _BOOTS: tuple[Colour, ...] = ((228, 226, 216), (60, 64, 58), (40, 42, 46), (196,
 _GLOVES: tuple[Colour, ...] = ((226, 226, 220), (60, 110, 180), (236, 130, 40), (60, 150, 90))
 _SKIN: tuple[Colour, ...] = ((198, 150, 120), (150, 104, 76), (110, 74, 54))
 _HATS: tuple[Colour, ...] = ((238, 196, 40), (40, 50, 80), (190, 40, 40), (210, 210, 206))
+# Around half a disc.
+_ARC = np.linspace(-np.pi / 2, np.pi / 2, 9)
+_UP = np.array((0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
-class Limb:
-    """From one joint to another (metres), with a radius at each."""
+class Person:
+    """Limbs from joint to joint, ends [L, 2, 3] in metres, with a radius at each, radii [L, 2]."""
 
     ends: Array
-    radii: tuple[float, float]
-    colour: Colour
+    radii: Array
+    colours: tuple[Colour, ...]
 
 
-def person(rng: np.random.Generator, at: Array, facing: float, reach: Array | None) -> list[Limb]:
-    """Somebody standing at `at` (x, y), turned to `facing`, a hand at `reach` where given."""
+def stand(rng: np.random.Generator, at: Array, facing: float, reach: Array | None) -> Person:
+    """Somebody standing at `at` (x, y), turned to `facing`, both hands at `reach` where given."""
     suit, boots, gloves, skin, hat = (
         each[int(rng.integers(len(each)))] for each in (_OILSKINS, _BOOTS, _GLOVES, _SKIN, _HATS)
     )
     trousers = suit if rng.random() < 0.6 else _OILSKINS[int(rng.integers(len(_OILSKINS)))]
     ahead = np.array((np.sin(facing), np.cos(facing), 0.0))
     aside = np.array((np.cos(facing), -np.sin(facing), 0.0))
-    foot, up = np.array((*at, 0.0)), np.array((0.0, 0.0, 1.0))
+    foot = np.array((*at, 0.0))
     # Bent forward over the catch, or upright.
     lean = float(rng.uniform(0.35, 0.6)) if reach is not None else float(rng.uniform(0.0, 0.15))
-    hip = foot + up * (0.88 - 0.25 * lean) - ahead * 0.25 * lean
-    neck = hip + up * 0.55 * np.cos(lean * 1.9) + ahead * 0.55 * np.sin(lean * 1.9)
-    head = neck + up * 0.14 + ahead * (0.06 + 0.1 * lean)
-    limbs = []
-    for side in (-1.0, 1.0):
-        step = aside * side * 0.14 + ahead * float(rng.normal(0, 0.12))
-        sole = foot + step + up * 0.05
+    hip = foot + _UP * (0.88 - 0.25 * lean) - ahead * 0.25 * lean
+    neck = hip + 0.5 * (_UP * np.cos(lean * 1.9) + ahead * np.sin(lean * 1.9))
+    head = neck + _UP * 0.15 + ahead * (0.06 + 0.1 * lean)
+    limbs: list[tuple[Array, Array, float, float, Colour]] = []
+    for side, stride, swing, fall in zip(
+        (-1.0, 1.0), rng.normal(0, 0.12, 2), rng.uniform(0.1, 0.35, 2), rng.uniform(0.3, 0.5, 2),
+        strict=True,
+    ):  # fmt: skip
+        sole = foot + aside * side * 0.14 + ahead * stride + _UP * 0.05
         knee = (sole + hip) / 2 + ahead * (0.06 + 0.2 * lean)
-        thigh = hip + aside * side * 0.1
-        limbs.append(Limb(np.stack((sole, sole + ahead * 0.16)), (0.055, 0.05), boots))
-        limbs.append(Limb(np.stack((sole, knee)), (0.062, 0.075), boots))
-        limbs.append(Limb(np.stack((knee, thigh)), (0.085, 0.11), trousers))
-        shoulder = neck + aside * side * 0.19 - up * 0.05
-        hand = shoulder + ahead * rng.uniform(0.1, 0.35) - up * rng.uniform(0.3, 0.5)
+        shoulder = neck + aside * side * 0.17 - _UP * 0.04
+        hand = shoulder + ahead * swing - _UP * fall
         if reach is not None:
-            hand = reach + aside * side * 0.12 + up * 0.08
-            far = hand - shoulder
+            far = reach + aside * side * 0.12 + _UP * 0.08 - shoulder
+            # An arm is not longer than that.
             hand = shoulder + far * min(1.0, 0.68 / float(np.linalg.norm(far)))
-        elbow = (shoulder + hand) / 2 + aside * side * 0.1 - up * 0.03
-        limbs.append(Limb(np.stack((shoulder, elbow)), (0.075, 0.06), suit))
-        limbs.append(Limb(np.stack((elbow, hand)), (0.06, 0.045), suit))
-        limbs.append(Limb(np.stack((hand, hand + (hand - elbow) * 0.2)), (0.048, 0.045), gloves))
-    limbs.append(Limb(np.stack((hip, neck)), (0.17, 0.19), suit))
-    limbs.append(Limb(np.stack((head - up * 0.02, head + ahead * 0.04)), (0.1, 0.1), skin))
-    limbs.append(Limb(np.stack((head + up * 0.06, head + up * 0.07)), (0.11, 0.1), hat))
-    return limbs
+        elbow = (shoulder + hand) / 2 + aside * side * 0.1 - _UP * 0.03
+        limbs += [
+            (sole, sole + ahead * 0.16, 0.055, 0.05, boots),
+            (sole, knee, 0.062, 0.075, boots),
+            (knee, hip + aside * side * 0.09, 0.085, 0.1, trousers),
+            (hip + aside * side * 0.07, neck + aside * side * 0.08, 0.125, 0.13, suit),
+            (shoulder, elbow, 0.07, 0.055, suit),
+            (elbow, hand, 0.055, 0.042, suit),
+            (hand, hand + (hand - elbow) * 0.2, 0.045, 0.04, gloves),
+        ]
+    limbs += [
+        (hip, neck - _UP * 0.03, 0.13, 0.14, suit),
+        (head - _UP * 0.02, head + ahead * 0.03, 0.09, 0.09, skin),
+        (head + _UP * 0.06 - ahead * 0.02, head + _UP * 0.07 + ahead * 0.02, 0.095, 0.095, hat),
+    ]
+    return Person(
+        np.array([(a, b) for a, b, _, _, _ in limbs]),
+        np.array([(a, b) for _, _, a, b, _ in limbs]),
+        tuple(colour for *_, colour in limbs),
+    )
 
 
-def outline(limbs: list[Limb], camera: Camera) -> list[NDArray[np.int32]]:
-    """The outer polygon of each limb that is before the camera, the farthest first."""
-    return [points for points, _, _ in _seen(limbs, camera)]
+@dataclass(frozen=True)
+class Figure:
+    """A person as seen: polygons of the limbs in fixed-point pixels, the farthest first."""
+
+    outer: NDArray[np.int32]
+    inner: NDArray[np.int32]
+    colours: tuple[Colour, ...]
+
+    def mask(self, height: int, width: int) -> Pixels:
+        """255 where the figure hides what is behind it."""
+        mask = np.zeros((height, width), np.uint8)
+        for points in self.outer:
+            cv2.fillConvexPoly(mask, points, (255,), cv2.LINE_AA, SHIFT)
+        return mask
+
+    def draw(self, canvas: Pixels) -> None:
+        """Paint the limbs, rounded by shading."""
+        for outer, inner, colour in zip(self.outer, self.inner, self.colours, strict=True):
+            cv2.fillConvexPoly(canvas, outer, [c * 0.66 for c in colour], cv2.LINE_AA, SHIFT)
+            cv2.fillConvexPoly(canvas, inner, colour, cv2.LINE_AA, SHIFT)
 
 
-def draw(canvas: Pixels, limbs: list[Limb], camera: Camera) -> None:
-    """Paint the limbs, rounded by shading."""
-    for outer, inner, colour in _seen(limbs, camera):
-        cv2.fillConvexPoly(canvas, outer, [c * 0.62 for c in colour], cv2.LINE_AA, SHIFT)
-        cv2.fillConvexPoly(canvas, inner, colour, cv2.LINE_AA, SHIFT)
+def figure(person: Person, camera: Camera) -> Figure | None:
+    """What the camera sees of a person; None where a limb is at the lens or behind it."""
+    depths = camera.depth(person.ends)
+    if depths.min() < 0.3:
+        return None
+    order = np.argsort(-depths.mean(1), kind="stable")
+    ends = camera.project(person.ends)[order]
+    radii = (person.radii * camera.focal / depths)[order]
+    light = np.array((-0.16, -0.2)) * radii.mean(1)[:, None, None]
+    colours = tuple(person.colours[i] for i in order)
+    return Figure(fixed(_capsules(ends, radii)), fixed(_capsules(ends + light, radii * 0.72)),
+                  colours)  # fmt: skip
 
 
-def _seen(
-    limbs: list[Limb], camera: Camera
-) -> list[tuple[NDArray[np.int32], NDArray[np.int32], Colour]]:
-    depths = [camera.depth(limb.ends) for limb in limbs]
-    found = []
-    for i in sorted(range(len(limbs)), key=lambda i: -float(depths[i].mean())):
-        if depths[i].min() < 0.25:
-            continue
-        places = camera.project(limbs[i].ends)
-        radii = np.array(limbs[i].radii) * camera.focal / depths[i]
-        light = np.array((-0.16, -0.2)) * radii.mean()
-        outer, inner = _capsule(places, radii), _capsule(places + light, radii * 0.72)
-        found.append((fixed(outer), fixed(inner), limbs[i].colour))
+def _capsules(ends: Array, radii: Array) -> Array:
+    """The outlines of pairs of discs, [L, 18, 2]."""
+    way = ends[:, 1] - ends[:, 0]
+    # Seen along the bone one disc hides the other: that one alone is drawn.
+    hidden = np.hypot(way[:, 0], way[:, 1]) <= np.abs(radii[:, 1] - radii[:, 0])
+    larger = radii.argmax(1)
+    rows = np.arange(len(ends))
+    ends = np.where(hidden[:, None, None], ends[rows, larger][:, None], ends)
+    radii = np.where(hidden[:, None], radii.max(1)[:, None], radii)
+    angle = np.arctan2(way[:, 1], way[:, 0])[:, None] + _ARC
+    arc = np.stack((np.cos(angle), np.sin(angle)), -1)
+    first = ends[:, 1, None] + radii[:, 1, None, None] * arc
+    second = ends[:, 0, None] - radii[:, 0, None, None] * arc
+    found: Array = np.concatenate((first, second), 1)
     return found
-
-
-def _capsule(ends: Array, radii: Array) -> Array:
-    """The hull of two discs."""
-    way = ends[1] - ends[0]
-    angle = float(np.arctan2(way[1], way[0]))
-    half = np.linspace(-np.pi / 2, np.pi / 2, 9)
-    far, near = angle + half, angle + np.pi + half
-    first = ends[1] + radii[1] * np.stack((np.cos(far), np.sin(far)), 1)
-    second = ends[0] + radii[0] * np.stack((np.cos(near), np.sin(near)), 1)
-    points = np.concatenate((first, second)).astype(np.float32)
-    hull: Array = cv2.convexHull(points)[:, 0].astype(np.float64)
-    return hull

@@ -10,16 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deckwatch_training.simulate import decks, lens, people
-from deckwatch_training.simulate.fish import HALF, LEFT, Sprite, sprite
+from deckwatch_training.simulate.fish import KINDS, sprite
+from deckwatch_training.simulate.laying import Layer, fineness, onto_deck, warp, window_of
 from deckwatch_training.simulate.scenes import Fish, Frame, Scene
 from deckwatch_training.simulate.shapes import SHIFT, Points, chaikin, fixed
 from deckwatch_training.simulate.vessels import Vessel
 
 Pixels = NDArray[np.uint8]
-# A fish of which the frame, people or other fish leave less than this in sight is not laid there.
-VISIBLE = 0.3
-# Its box has sides of at least that share of the picture's width.
-SMALLEST = 0.03
+# From narrower pictures nobody could read the words.
+_WRITTEN_FROM = 320
+_CORNERS = 12
+# Chaikin's cutting is linear: the smooth outline of a stain from its corners, in one product.
+_SMOOTH = np.stack(
+    [chaikin(np.stack((row, row), 1))[:, 0] for row in np.eye(_CORNERS)],
+    1,
+)
+_AROUND = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+_CIRCLE = np.stack((np.cos(_AROUND), np.sin(_AROUND)), 1)
 
 
 @dataclass(frozen=True)
@@ -36,236 +43,120 @@ def render(
     """The picture, RGB uint8 [H, W, 3], before it is encoded, and the fish in it."""
     scene = frame.scene
     empty = _deck(seed, vessel, lookalikes)
-    canvas = empty.pixels.copy()
-    _stains(canvas, empty, scene, vessel)
-    # Which fish each pixel shows: 0 none, else its number.
-    owner = np.zeros(canvas.shape[:2], np.uint8)
-    laid: list[tuple[Fish, int, Points]] = []
-    for fish in scene.fish:
+    layer = Layer(empty.pixels.copy(), empty.floor)
+    _stains(layer, scene, vessel)
+    for number, fish in enumerate(scene.fish):
         if fish.stays[0] <= frame.place <= fish.stays[1]:
-            _lay(canvas, owner, laid, seed, vessel, frame, fish, empty)
-    _people(canvas, owner, laid, frame, vessel)
-    seen = _boxes(owner, laid)
-    if scene.night:
-        canvas = lens.night(canvas, scene, vessel)
-    else:
-        canvas = lens.daylight(canvas, scene, vessel)
-    canvas = lens.weather(canvas, frame)
-    rng = np.random.default_rng((*scene.key, 8, frame.number))
-    sigma = vessel.noise * (3.5 if scene.night else 1.0)
-    return lens.noise(canvas, sigma, rng, grey=scene.night), seen
+            layer.lay(seed, vessel, frame, number)
+    for number in range(scene.people):
+        _person(layer, frame, vessel, number)
+    canvas = lens.exposed(layer.canvas, frame, vessel)
+    if vessel.camera.width >= _WRITTEN_FROM:
+        _write(canvas, f"{vessel.name}  {frame.captured_at:%Y-%m-%d %H:%M:%S}  SIMULATED")
+    return canvas, _seen(layer)
 
 
 @lru_cache(maxsize=24)
-def _deck(seed: int, vessel_: Vessel, lookalikes: int) -> decks.Deck:
-    rng = np.random.default_rng((seed, 5, vessel_.index))
-    return decks.paint(vessel_, rng)
+def _deck(seed: int, vessel: Vessel, lookalikes: int) -> decks.Deck:
+    empty = decks.paint(vessel, np.random.default_rng((seed, 5, vessel.index)))
+    for number in range(lookalikes):
+        _lookalike(empty, seed, vessel, number)
+    return empty
 
 
-def _stains(canvas: Pixels, empty: decks.Deck, scene: Scene, vessel: Vessel) -> None:
-    """Blood and water on the deck."""
-    rng = np.random.default_rng((*scene.key, 9))
+def _lookalike(empty: decks.Deck, seed: int, vessel: Vessel, number: int) -> None:
+    """Something with the outline of a fish that never moves: a painting, a stain, a torn mat."""
+    rng = np.random.default_rng((seed, 12, vessel.index, number))
     camera = vessel.camera
-    for _ in range(scene.stains):
-        at = rng.uniform(0.05, 0.95, 2) * (camera.width, camera.height_px)
-        spot = camera.on_deck(*at)
-        radius = float(rng.uniform(0.06, 0.35))
-        around = np.linspace(0, 2 * np.pi, 14, endpoint=False)
-        ragged = radius * np.exp(rng.normal(0, 0.35, 14))
-        blood = rng.random() < 0.6
-        share = float(rng.uniform(0.25, 0.65))
-        if spot is None:
+    species = sorted(KINDS)[int(rng.integers(len(KINDS)))]
+    # An individual that is never laid on deck, of one faded colour.
+    painted = sprite(seed, vessel.index, species, 1000 + number, fineness(camera))
+    tone = np.array(vessel.hull if rng.random() < 0.5 else (96, 88, 76), np.float32)
+    shape = Fish(species, 0, (0, 0), float(rng.uniform(0, 6.28)), float(rng.uniform(0.8, 1.1)),
+                 bool(rng.random() < 0.5), 1.0, (0, 1))  # fmt: skip
+    places = rng.uniform((0.1, 0.15), (0.9, 0.9), (60, 2)) * (camera.width, camera.height_px)
+    for pixel, spot in zip(places, camera.on_deck(places), strict=True):
+        if not empty.floor[int(pixel[1]), int(pixel[0])]:
             continue
-        ring = np.stack((spot[0] + ragged * np.cos(around), spot[1] + ragged * np.sin(around)), 1)
-        ring = chaikin(ring)
-        flat = np.column_stack((ring, np.zeros(len(ring))))
-        if camera.depth(flat).min() < 0.3:
+        matrix = onto_deck(camera, painted, shape, spot)
+        warped = None if matrix is None else warp(painted, matrix, empty.pixels.shape)
+        if warped is None or np.count_nonzero(warped[1][..., 3] > 127) < 0.8 * warped[2]:
             continue
-        points = camera.project(flat)
-        colour = np.array((112, 24, 22) if blood else (52, 60, 66), np.float32)
-        _tint(canvas, points, colour, share * (1.0 if blood else 0.6), empty.floor)
+        window, layer, _ = warped
+        share = layer[..., 3:].astype(np.float32) / 255
+        grey = layer[..., :3].mean(2, keepdims=True) / np.maximum(share * 128, 1)
+        flat = tone * (0.55 + 0.45 * np.clip(grey, 0, 1.6))
+        part = empty.pixels[window]
+        part[:] = np.clip(part + 0.85 * share * (flat - part), 0, 255).astype(np.uint8)
+        return
 
 
-def _window(points: Points, shape: tuple[int, ...], margin: int = 2) -> tuple[slice, slice] | None:
-    """The rows and columns that the points span within the picture."""
-    low = np.maximum(np.floor(points.min(0)).astype(int) - margin, 0)
-    high = np.minimum(np.ceil(points.max(0)).astype(int) + margin + 1, (shape[1], shape[0]))
-    if (high - low).min() < 2:
-        return None
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+def _stains(layer: Layer, scene: Scene, vessel: Vessel) -> None:
+    """Blood and water on the deck."""
+    if not scene.stains:
+        return
+    rng = np.random.default_rng((*scene.key, 9))
+    camera, count = vessel.camera, scene.stains
+    at = rng.uniform(0.05, 0.95, (count, 2)) * (camera.width, camera.height_px)
+    spots = camera.on_deck(at)[:, None]
+    ragged = rng.uniform(0.05, 0.3, (count, 1)) * np.exp(rng.normal(0, 0.35, (count, _CORNERS)))
+    rings = _SMOOTH @ (spots + ragged[..., None] * _CIRCLE)
+    flat = np.concatenate((rings, np.zeros((*rings.shape[:2], 1))), 2)
+    depths = camera.depth(flat).min(1)
+    outlines = camera.project(flat)
+    bloody = rng.random(count) < 0.6
+    shares = rng.uniform(0.2, 0.6, count)
+    for outline, depth, blood, share in zip(outlines, depths, bloody, shares, strict=True):
+        if depth > 0.3:  # not where the line of sight misses the deck: that is NaN
+            colour = (112, 24, 22) if blood else (52, 60, 66)
+            _tint(layer, outline, colour, float(share) * (1.0 if blood else 0.6))
 
 
-def _tint(
-    canvas: Pixels, points: Points, colour: NDArray[np.float32], share: float,
-    where: NDArray[np.bool_],
-) -> None:  # fmt: skip
-    window = _window(points, canvas.shape)
+def _tint(layer: Layer, points: Points, colour: tuple[int, int, int], share: float) -> None:
+    window = window_of(points, layer.canvas.shape)
     if window is None:
         return
-    part = canvas[window]
+    part = layer.canvas[window]
     mask = np.zeros(part.shape[:2], np.uint8)
     corner = (window[1].start, window[0].start)
-    cv2.fillPoly(mask, [fixed(points - corner)], 255, cv2.LINE_AA, SHIFT)
-    cover = (mask * where[window]).astype(np.float32)[..., None] * (share / 255)
-    part += (cover * (colour - part)).astype(np.int16).astype(np.uint8)
+    cv2.fillPoly(mask, [fixed(points - corner)], (255,), cv2.LINE_AA, SHIFT)
+    cover = (mask * layer.floor[window]).astype(np.float32)[..., None] * (share / 255)
+    part[:] = (part + cover * (np.array(colour, np.float32) - part)).astype(np.uint8)
 
 
-def _lay(
-    canvas: Pixels, owner: NDArray[np.uint8], laid: list[tuple[Fish, int, Points]], seed: int,
-    vessel: Vessel, frame: Frame, fish: Fish, empty: decks.Deck,
-) -> None:  # fmt: skip
-    """Lay a fish on the deck where it can be seen; it is left out where there is no room."""
-    rng = np.random.default_rng((*frame.scene.key, 10, frame.scene.fish.index(fish)))
+def _person(layer: Layer, frame: Frame, vessel: Vessel, number: int) -> None:
+    """Somebody at work on one of the fish, or standing about."""
+    rng = np.random.default_rng((*frame.scene.key, 11, number))
     camera = vessel.camera
-    # The pictures of a burst show the same fish, dragged on a little.
-    drag = rng.normal(0, 0.012, 2) * frame.number
-    scale = 64
-    while scale < camera.width * 0.4:
-        scale *= 2
-    painted = sprite(seed, vessel.index, fish.species, fish.individual, scale)
-    for attempt in range(8):
-        at = fish.at if attempt == 0 else tuple(rng.uniform((0.08, 0.12), (0.92, 0.95)))
-        x, y = at[0] * camera.width, at[1] * camera.height_px
-        if not empty.floor[int(y), int(x)]:
-            continue
-        spot = camera.on_deck(x, y)
-        if spot is None:
-            continue
-        to_picture = _onto_deck(camera.deck, painted, fish, spot + drag)
-        corners = _corners(painted, to_picture)
-        if corners is None:
-            continue
-        window = _window(corners, canvas.shape)
-        if window is None:
-            continue
-        if _stamp(canvas, owner, laid, fish, painted, to_picture, window, corners):
-            return
-
-
-def _onto_deck(
-    deck: NDArray[np.float64], painted: Sprite, fish: Fish, spot: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Homography from the sprite's first level to the picture."""
-    metres = painted.length * fish.size / painted.scale
-    middle = ((0.5 - LEFT) * painted.scale, HALF * painted.scale)
-    flip = -1.0 if fish.mirrored else 1.0
-    c, s = np.cos(fish.turn), np.sin(fish.turn)
-    to_deck = np.array(
-        (
-            (metres * c, metres * flip * s, spot[0]),
-            (metres * s, -metres * flip * c, spot[1]),
-            (0, 0, 1),
-        )
-    ) @ np.array(((1, 0, -middle[0]), (0, 1, -middle[1]), (0, 0, 1)))
-    found: NDArray[np.float64] = deck @ to_deck
-    return found
-
-
-def _corners(painted: Sprite, matrix: NDArray[np.float64]) -> Points | None:
-    height, width = painted.levels[0].shape[:2]
-    corners = np.array(((0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)), float)
-    seen = corners @ matrix.T
-    if seen[:, 2].min() < 0.3:
-        return None
-    found: Points = seen[:, :2] / seen[:, 2:]
-    return found
-
-
-def _stamp(
-    canvas: Pixels, owner: NDArray[np.uint8], laid: list[tuple[Fish, int, Points]], fish: Fish,
-    painted: Sprite, matrix: NDArray[np.float64], window: tuple[slice, slice], corners: Points,
-) -> bool:  # fmt: skip
-    """Paint a fish and its shadow; False, and nothing painted, where too little would be seen."""
-    sides = np.linalg.norm(corners - np.roll(corners, 1, 0), axis=1)
-    # The level that is nearest above the size at which it is seen.
-    ratio = painted.levels[0].shape[1] / max(1.0, float(sides[[1, 3]].max()))
-    level = int(np.clip(np.floor(np.log2(max(1.0, ratio))), 0, len(painted.levels) - 1))
-    down = painted.levels[0].shape[1] / painted.levels[level].shape[1]
-    shift = np.array(((1, 0, -window[1].start), (0, 1, -window[0].start), (0, 0, 1)), float)
-    place = shift @ matrix @ np.diag((down, down, 1.0))
-    part = canvas[window]
-    size = (part.shape[1], part.shape[0])
-    layer = cv2.warpPerspective(painted.levels[level], place, size, flags=cv2.INTER_LINEAR)
-    alpha = layer[..., 3]
-    mine = alpha > 110
-    area, whole = int(mine.sum()), _area(painted, level, place, mine.shape)
-    width = canvas.shape[1]
-    if area < (SMALLEST * width) ** 2 or area < 0.55 * whole:
-        return False
-    held = owner[window]
-    for other, count, _ in laid:
-        number = [each[0] for each in laid].index(other) + 1
-        left = int((owner == number).sum()) - int((held[mine] == number).sum())
-        if left < 0.5 * count:
-            return False
-    # A soft shadow towards the lower right, then the fish.
-    offset = max(1, round(width / 240))
-    shade = cv2.blur(np.roll(alpha, (offset, offset), (0, 1)), (2 * offset + 1,) * 2)
-    dark = (255 - shade * 0.5).astype(np.uint8)
-    lit = cv2.multiply(part, cv2.merge([dark] * 3), scale=1 / 255)
-    keep = cv2.merge([255 - alpha] * 3)
-    fishy = cv2.convertScaleAbs(layer[..., :3], alpha=fish.shade)
-    canvas[window] = cv2.add(cv2.multiply(lit, keep, scale=1 / 255), fishy)
-    laid.append((fish, area, corners))
-    held[mine] = len(laid)
-    return True
-
-
-def _area(painted: Sprite, level: int, place: NDArray[np.float64], shape: tuple[int, int]) -> float:
-    """Pixels that the whole fish would cover, were the frame larger: at its middle's scale."""
-    sprite_ = painted.levels[level]
-    middle = np.array((sprite_.shape[1] / 2, sprite_.shape[0] / 2, 1.0))
-    seen = place @ middle
-    scale = abs(float(np.linalg.det(place))) / float(seen[2]) ** 3
-    return float((sprite_[..., 3] > 110).sum()) * scale
-
-
-def _people(
-    canvas: Pixels, owner: NDArray[np.uint8], laid: list[tuple[Fish, int, Points]], frame: Frame,
-    vessel: Vessel,
-) -> None:  # fmt: skip
-    scene, camera = frame.scene, vessel.camera
-    for i in range(scene.people):
-        rng = np.random.default_rng((*scene.key, 11, i))
-        limbs = _somebody(rng, vessel, laid, i, frame)
-        shapes = people.outline(limbs, camera)
-        mask = np.zeros(owner.shape, np.uint8)
-        for points in shapes:
-            cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, SHIFT)
-        hidden = mask > 110
-        # Nobody stands so that a fish cannot be told any more.
-        if any((owner[~hidden] == k + 1).sum() < VISIBLE * laid[k][1] for k in range(len(laid))):
-            continue
-        people.draw(canvas, limbs, camera)
-        owner[hidden] = 0
-
-
-def _somebody(
-    rng: np.random.Generator, vessel: Vessel, laid: list[tuple[Fish, int, Points]], i: int,
-    frame: Frame,
-) -> list[people.Limb]:  # fmt: skip
-    """At work on one of the fish, or standing about."""
-    camera = vessel.camera
-    if laid and rng.random() < 0.6:
-        corners = laid[int(rng.integers(len(laid)))][2]
-        spot = camera.on_deck(*corners.mean(0))
-        if spot is not None:
-            side = float(rng.uniform(0, 2 * np.pi))
-            away = float(rng.uniform(0.5, 0.8))
-            step = rng.normal(0, 0.03, 2) * frame.number
-            at = spot + away * np.array((np.sin(side), np.cos(side))) + step
-            hand = spot + rng.normal(0, 0.12, 2)
-            return people.person(rng, at, side + np.pi, np.array((*hand, 0.0)))
-    walk = rng.normal(0, 0.12, 2) * frame.number
+    turn = float(rng.uniform(0, 2 * np.pi))
     at = np.array((rng.uniform(-0.8, 0.8) * vessel.side, rng.uniform(0.3, 0.95) * vessel.reach))
-    return people.person(rng, at + walk, float(rng.uniform(0, 2 * np.pi)), None)
+    step = rng.normal(0, 0.12, 2) * frame.number
+    busy, hands = rng.random() < 0.6, rng.normal(0, 0.12, 2)
+    reach, away = None, float(rng.uniform(0.5, 0.8))
+    if busy and layer.laid:
+        spot = camera.on_deck(layer.laid[int(rng.integers(len(layer.laid)))].middle)
+        at = spot - away * np.array((np.sin(turn), np.cos(turn)))
+        reach = np.array((*(spot + hands), 0.0))
+        step *= 0.25
+    figure = people.figure(people.stand(rng, at + step, turn, reach), camera)
+    if figure is None:
+        return
+    if layer.hide(figure.mask(camera.height_px, camera.width)):
+        figure.draw(layer.canvas)
 
 
-def _boxes(owner: NDArray[np.uint8], laid: list[tuple[Fish, int, Points]]) -> list[Seen]:
+def _write(canvas: Pixels, text: str) -> None:
+    """The line that recorders burn into their pictures."""
+    height, width = canvas.shape[:2]
+    scale, at = width / 1500, (width // 80, height - height // 50 - 2)
+    for colour, thick in (((20, 20, 20), 2), ((235, 235, 235), 1)):
+        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thick, cv2.LINE_AA)
+
+
+def _seen(layer: Layer) -> list[Seen]:
     found = []
-    for number, (fish, _, _) in enumerate(laid, start=1):
-        mask = (owner == number).astype(np.uint8)
-        x, y, width, height = cv2.boundingRect(mask)
+    for number, laid in enumerate(layer.laid, start=1):
+        x, y, width, height = cv2.boundingRect((layer.owner == number).astype(np.uint8))
         if width > 1 and height > 1:
-            found.append(Seen(fish.species, (x, y, width, height)))
+            found.append(Seen(laid.fish.species, (x, y, width, height)))
     return found

@@ -31,13 +31,14 @@ def chaikin(
 
 def fixed(points: Points) -> NDArray[np.int32]:
     """Pixels as the fixed-point numbers that OpenCV's drawing takes."""
-    return np.round(np.asarray(points) * (1 << SHIFT)).astype(np.int32)
+    found: NDArray[np.int32] = np.round(points * (1 << SHIFT)).astype(np.int32)
+    return found
 
 
 def polygon(height: int, width: int, points: Points) -> Mask:
     """An anti-aliased polygon, 0 to 255."""
     mask = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(mask, [fixed(points)], 255, cv2.LINE_AA, SHIFT)
+    cv2.fillPoly(mask, [fixed(points)], (255,), cv2.LINE_AA, SHIFT)
     return mask
 
 

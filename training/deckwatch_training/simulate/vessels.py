@@ -38,7 +38,9 @@ class Vessel:
 
     deck, colour, hull: kind and colours; reach, side: metres to the bulwark ahead and at the
     sides; cast: gain of red, green and blue; vision: what its camera sees by night ("grey" or
-    "green"); quality: its JPEG quality; mix: share of its pictures that show each class.
+    "green"); quality: its JPEG quality; noise: deviation by day; shadows: place, half width and
+    length in metres of what throws a shadow on its deck; mix: share of its pictures that show
+    each class.
     """
 
     index: int
@@ -52,6 +54,7 @@ class Vessel:
     vision: str
     quality: int
     noise: float
+    shadows: tuple[tuple[float, float, float], ...]
     mix: dict[str, float] = field(hash=False)
 
     @property
@@ -71,26 +74,41 @@ def vessel(seed: int, index: int, size: tuple[int, int], skew: float) -> Vessel:
     deck = DECKS[(index + turn) % len(DECKS)]
     colour = _COLOURS[deck][int(rng.integers(len(_COLOURS[deck])))]
     shade = rng.uniform(0.82, 1.12) + rng.normal(0, 0.03, 3)
-    pitch = rng.uniform(0.6, 1.15)
-    camera = Camera(
-        *size,
-        height=float(rng.uniform(2.6, 3.8)),
-        pitch=float(pitch),
-        yaw=float(rng.uniform(-0.6, 0.6)),
-        roll=float(rng.normal(0, 0.07)),
-        view=float(rng.uniform(1.0, 1.35)),
-    )
+    side, reach = float(rng.uniform(2.0, 3.2)), float(rng.uniform(3.2, 5.0))
+    camera = _camera(size, side, reach, rng)
     warmth = rng.normal(0, 0.05)
     return Vessel(
         index, camera, deck,
         tuple(np.clip(np.array(colour) * shade, 20, 235).tolist()),
         _HULLS[int(rng.integers(len(_HULLS)))],
-        reach=float(rng.uniform(3.2, 5.0)), side=float(rng.uniform(2.2, 3.6)),
+        reach=reach, side=side,
         cast=(1 + warmth, 1.0 + float(rng.normal(0, 0.015)), 1 - warmth),
         vision="green" if (index + turn) % 2 else "grey",
         quality=int(rng.integers(62, 93)), noise=float(rng.uniform(1.0, 3.5)),
+        shadows=tuple(
+            (float(rng.uniform(-2.5, 2.5)), half, float(rng.uniform(0.8, 2.6)))
+            for half in (0.9, 0.06, 0.04)[: int(rng.integers(1, 4))]
+        ),
         mix=_mix(seed, index, skew, rng),
     )  # fmt: skip
+
+
+def _camera(size: tuple[int, int], side: float, reach: float, rng: np.random.Generator) -> Camera:
+    """A camera that looks at the deck and not at the sea: the best of up to 40 mountings."""
+    across, down = np.meshgrid(np.linspace(0.05, 0.95, 9), np.linspace(0.05, 0.95, 7))
+    points = np.stack((across * size[0], down * size[1]), -1)
+    tried: list[tuple[float, Camera]] = []
+    while len(tried) < 40 and not (tried and tried[-1][0] > 0.7):
+        camera = Camera(
+            *size,
+            height=float(rng.uniform(2.5, 3.6)), pitch=float(rng.uniform(0.6, 1.15)),
+            yaw=float(rng.uniform(-0.6, 0.6)), roll=float(rng.normal(0, 0.07)),
+            view=float(rng.uniform(0.95, 1.3)),
+        )  # fmt: skip
+        spots = camera.on_deck(points)
+        share = float(((np.abs(spots[..., 0]) < side) & (spots[..., 1] < reach)).mean())
+        tried.append((share, camera))
+    return max(tried, key=lambda each: each[0])[1]
 
 
 def _mix(seed: int, index: int, skew: float, rng: np.random.Generator) -> dict[str, float]:
