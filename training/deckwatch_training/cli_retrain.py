@@ -18,10 +18,10 @@ def retrain(
         bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
     ] = False,
 ) -> None:
-    """From pictures to a released model: import, check, split, augment, crop, train, evaluate,
-    select, export and promote, each stage only where something that it depends on has changed.
+    """From pictures to a released model, in one command.
 
-    The same command continues a run that was interrupted, so it can stand in a crontab or a
+    Import, check, split, augment, train, crop, export, evaluate, select and promote: each stage
+    runs only where something that it depends on has changed. The same command continues a run that was interrupted, so it can stand in a crontab or a
     Kubernetes Job as it is. It ends with a report, report.html in the work folder.
 
     \b

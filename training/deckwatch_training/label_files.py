@@ -16,6 +16,8 @@ from deckwatch_vision.errors import UsageError
 from deckwatch_vision.species import NO_FISH
 
 BOX = ("x", "y", "width", "height")
+# What the new label and weights file is called beside a data set's JSON.
+LABELS_AND_WEIGHTS = "labels_and_weights.csv"
 COLUMNS = ("image", "label", "vessel", *BOX, "weight", "source_image", "steps")
 
 

@@ -9,15 +9,15 @@ same command continues after an interruption and does nothing where nothing has 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from deckwatch_training import catalogue, retrain_data, retrain_release, runs
+from deckwatch_training import catalogue, checkpoints, retrain_data, retrain_release, runs
 from deckwatch_training.config import DataConfig, TrainConfig
 from deckwatch_training.label_files import LABELS_AND_WEIGHTS
-from deckwatch_training.retrain_config import CandidateConfig, RetrainConfig
+from deckwatch_training.retrain_config import CandidateConfig, CropConfig, RetrainConfig
 from deckwatch_training.stages import Stage
+from deckwatch_vision.errors import UsageError
 from deckwatch_vision.species import NO_FISH
 
 Task = Literal["detector", "classifier"]
@@ -52,7 +52,7 @@ class Retraining:
         found = [*self._data_stages()]
         found += [self._train("detector", each, self._training) for each in config.detectors]
         if config.crop:
-            found.append(self._crop(config.crop.model or config.repository))
+            found.append(self._crop(config.crop))
         found += [self._train("classifier", each, self._looking) for each in config.classifiers]
         found += [self._export(*pair) for pair in self.pairs]
         return [*found, self._select(), self._promote()]
@@ -71,7 +71,10 @@ class Retraining:
         config, sources = self.config, self.config.sources
         files: dict[str, Any] = {}
         for i, source in enumerate(sources):
-            files |= {f"source {i + 1}": source.model_dump(mode="json"), str(source.path): source.path}
+            files |= {
+                f"source {i + 1}": source.model_dump(mode="json"),
+                str(source.path): source.path,
+            }
             if source.labels:
                 files[str(source.labels)] = source.labels
         found = [
@@ -108,12 +111,11 @@ class Retraining:
             "labels": config.labels,
         }
 
-    def _crop(self, model: Path) -> Stage:
-        assert_config = self.config.crop
-        settings = assert_config.model_dump(mode="json") if assert_config else None
+    def _crop(self, settings: CropConfig) -> Stage:
+        model = settings.model or self.config.repository
         return Stage(
             "crop",
-            {"data": self._training, "crop": settings},
+            {"data": self._training, "crop": settings.model_dump(mode="json")},
             (self.crops,),
             lambda: retrain_data.crop(self.config, model, self._training, self.crops),
         )
@@ -160,7 +162,7 @@ class Retraining:
         folder = self.run_folder(candidate)
 
         def run() -> None:
-            runs.train(self.train_config(task, candidate), folder)
+            _continue(self.train_config(task, candidate), folder)
 
         return Stage(f"train {candidate.name}", given, (folder / "last.pt",), run)
 
@@ -192,7 +194,9 @@ class Retraining:
         )  # fmt: skip
 
     def _select(self) -> Stage:
-        folders = {self.candidate_folder(*pair).name: self.candidate_folder(*pair) for pair in self.pairs}
+        folders = {
+            self.candidate_folder(*pair).name: self.candidate_folder(*pair) for pair in self.pairs
+        }
         return Stage(
             "select",
             {**folders, "budget": self.config.select.model_dump(mode="json")},
@@ -217,6 +221,16 @@ class Retraining:
         )
 
 
+def _continue(config: TrainConfig, folder: Path) -> None:
+    """Train, from where the folder stands unless it is of another configuration or other data."""
+    try:
+        checkpoints.read(folder, runs.digest(config, *runs.training_data(config)))
+        fresh = False
+    except UsageError:
+        fresh = True
+    runs.train(config, folder, fresh=fresh)
+
+
 def _decisive(section: Any) -> dict[str, Any]:
     """Without what only changes the speed."""
     found: dict[str, Any] = section.model_dump(mode="json", exclude={"workers", "engine", "steps"})
@@ -230,6 +244,3 @@ def read_outcome(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     return found
-
-
-Tell = Callable[[str], None]

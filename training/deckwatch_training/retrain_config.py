@@ -29,13 +29,17 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 class SourceConfig(Section):
     """Where pictures and labels come from, as `deckwatch data import` takes them."""
 
-    path: ExpandedPath
-    format: str = "auto"
-    labels: ExpandedPath | None = None  # YAML of their name: our code
-    split: str | None = None  # every picture of the source is of this split
-    vessel: str | None = None
-    source: str | None = None
-    licence: str | None = None
+    path: ExpandedPath = Field(description="File or folder to import.")
+    format: str = Field(default="auto", description="As `deckwatch data import --format`.")
+    labels: ExpandedPath | None = Field(
+        default=None, description="YAML of their name: our code; none: the names are codes."
+    )
+    split: str | None = Field(
+        default=None, description="The split of every picture: train, calibrate, valid or test."
+    )
+    vessel: str | None = Field(default=None, description="The vessel of every picture.")
+    source: str | None = Field(default=None, description="Where the pictures come from, in words.")
+    licence: str | None = Field(default=None, description="Licence of the pictures.")
 
     @field_validator("split")
     @classmethod
@@ -48,77 +52,118 @@ class SourceConfig(Section):
 class SplitConfig(Section):
     """How pictures are divided; whole vessels, cameras and near duplicates stay together."""
 
-    keep: bool = False  # take the splits that the sources name
-    shares: dict[str, float] = {"train": 0.7, "calibrate": 0.1, "valid": 0.2}
-    seed: int = 0
+    keep: bool = Field(default=False, description="Take the splits that the sources name.")
+    shares: dict[str, float] = Field(
+        default={"train": 0.7, "calibrate": 0.1, "valid": 0.2},
+        description="Share of the pictures for each split.",
+    )
+    seed: int = Field(default=0, description="Another seed, another division.")
 
 
 class AugmentConfig(Section):
     """More training pictures before the training, as `augment_data` makes them."""
 
-    steps: ExpandedPath | None = None  # recipe; none: the one that comes with Deckwatch
-    copies: int = Field(default=1, ge=1)
-    seed: int = 0
-    sensitive_factor: float = Field(default=1.0, gt=0)
-    equal_vessels: bool = False
-    workers: int = Field(default=0, ge=0)  # 0: one a core
-    engine: Literal["local", "ray"] = "local"
+    steps: ExpandedPath | None = Field(
+        default=None, description="Recipe; none: the one that comes with Deckwatch."
+    )
+    copies: int = Field(default=1, ge=1, description="Changed copies of every training picture.")
+    seed: int = Field(default=0, description="The same seed makes the same copies.")
+    sensitive_factor: float = Field(
+        default=1.0, gt=0, description="How many times as much a sensitive species weighs."
+    )
+    equal_vessels: bool = Field(default=False, description="Every vessel weighs the same.")
+    workers: int = Field(default=0, ge=0, description="Pictures at once; 0: one a core.")
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="`ray`: on the cluster of RAY_ADDRESS."
+    )
 
 
 class CropConfig(Section):
     """Pictures that have a species but no boxes are cut to their fish for the classifiers."""
 
-    model: ExpandedPath | None = None  # model repository of the detector; none: the live release
-    no_fish: Literal["skip", "whole"] = "whole"
+    model: ExpandedPath | None = Field(
+        default=None,
+        description="Model repository, or run of a detector, that finds the fish; none: the live "
+        "release.",
+    )
+    no_fish: Literal["skip", "whole"] = Field(
+        default="whole", description="What becomes of pictures on which it finds none."
+    )
 
 
 class CandidateConfig(Section):
-    """One net to train. The rest of its configuration is shared."""
+    """One net to train: `model`, `views` and `run` as in training.md."""
 
-    name: str = Field(pattern=_NAME)
-    model: ModelConfig
-    views: ViewsConfig = ViewsConfig()
-    run: RunConfig = RunConfig()
+    name: str = Field(pattern=_NAME, description="Name of its folders.")
+    model: ModelConfig = Field(description="Which net, at which size, from which weights.")
+    views: ViewsConfig = Field(default=ViewsConfig(), description="What random views vary.")
+    run: RunConfig = Field(default=RunConfig(), description="The training loop.")
 
 
 class SelectConfig(Section):
     """The budget: the best candidate within it is released."""
 
-    max_ms: float | None = Field(default=None, gt=0)  # p50 of one picture on this machine
-    max_log_loss: float | None = Field(default=None, gt=0)
-    metric: str | None = None  # what "best" means; none: the picture's log loss
+    max_ms: float | None = Field(
+        default=None, gt=0, description="Longest p50 for one picture on this machine, ms."
+    )
+    max_log_loss: float | None = Field(
+        default=None, gt=0, description="Highest log loss of pictures of unseen vessels."
+    )
+    metric: str | None = Field(
+        default=None, description="What best means; none: the log loss of pictures."
+    )
 
 
 class PromoteConfig(Section):
     """Whether the chosen release may replace the live one."""
 
-    tolerance: float = Field(default=0.0, ge=0)
-    triton: list[str] = []  # addresses of running servers that swap at once
+    tolerance: float = Field(
+        default=0.0, ge=0, description="What a metric may be worse by; see releases.md."
+    )
+    triton: list[str] = Field(
+        default=[], description="HTTP addresses of running Triton servers that swap at once."
+    )
 
 
 class RetrainConfig(Section):
     """From pictures to a released model."""
 
-    name: str = Field(pattern=_NAME)
-    work: ExpandedPath | None = None  # what is kept between runs [default: runs/NAME]
-    repository: ExpandedPath = Path("model_repository")  # where the release goes live
-    sources: list[SourceConfig] = Field(min_length=1)
-    data_name: str = ""
-    licence: str = ""
-    attribution: str = ""
-    url: str | None = None
-    split: SplitConfig = SplitConfig()
-    held_back: float = Field(default=0.1, ge=0, lt=0.9)  # where no split is "calibrate"
-    held_back_seed: int = 0
-    augment: AugmentConfig | None = None
-    crop: CropConfig | None = None
-    detectors: list[CandidateConfig] = Field(min_length=1)
-    classifiers: list[CandidateConfig] = Field(min_length=1)
-    select: SelectConfig = SelectConfig()
-    promote: PromoteConfig = PromoteConfig()
-    labels: list[dict[str, Any]] = []  # species that Deckwatch does not know
-    max_fish: int = Field(default=48, gt=0)
-    card: str  # the model card's own words: what the release is for, what it cannot do
+    name: str = Field(pattern=_NAME, description="Name of the release.")
+    work: ExpandedPath | None = Field(
+        default=None, description="Folder of what is kept between runs; none: runs/NAME."
+    )
+    repository: ExpandedPath = Field(
+        default=Path("model_repository"), description="Where the release goes live."
+    )
+    sources: list[SourceConfig] = Field(min_length=1, description="Pictures and their labels.")
+    data_name: str = Field(default="", description="Name of the data, for the release.")
+    licence: str = Field(default="", description="Licence of the data.")
+    attribution: str = Field(default="", description="Whom to credit for the data.")
+    url: str | None = Field(default=None, description="Where the data is published.")
+    split: SplitConfig = Field(default=SplitConfig(), description="Who is on which side.")
+    held_back: float = Field(
+        default=0.1, ge=0, lt=0.9,
+        description="Share of the training pictures, in whole groups, that thresholds are chosen "
+        "on, where no split is `calibrate`.",
+    )  # fmt: skip
+    held_back_seed: int = Field(default=0, description="Which groups those are.")
+    augment: AugmentConfig | None = Field(default=None, description="None: no copies.")
+    crop: CropConfig | None = Field(default=None, description="None: nothing is cut beforehand.")
+    detectors: list[CandidateConfig] = Field(min_length=1, description="Detectors to train.")
+    classifiers: list[CandidateConfig] = Field(
+        min_length=1, description="Classifiers to train; each is tried with each detector."
+    )
+    select: SelectConfig = Field(default=SelectConfig(), description="The budget.")
+    promote: PromoteConfig = Field(default=PromoteConfig(), description="The gate.")
+    labels: list[dict[str, Any]] = Field(
+        default=[],
+        description="Species that Deckwatch does not know: code, common_name, scientific_name, "
+        "fao_code, camio_label, sensitive.",
+    )
+    max_fish: int = Field(default=48, gt=0, description="Most fish reported on one picture.")
+    card: str = Field(
+        description="The model card's own words: what the release is for, what it cannot do."
+    )
 
     @property
     def folder(self) -> Path:
