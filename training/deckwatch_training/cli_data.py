@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from deckwatch_training.cli_data_balance import balance_data
+from deckwatch_training.cli_data_check import check_data
+from deckwatch_training.cli_data_collect import collect
+from deckwatch_training.cli_data_conflicts import conflicts
 from deckwatch_training.cli_data_import import import_data
 from deckwatch_training.cli_data_simulate import simulate_data
+from deckwatch_training.cli_data_split import split_data
 
 data = typer.Typer(
     help="Import, check, split, balance and report data sets.",
@@ -22,3 +27,8 @@ def _() -> None:
 
 data.command("import")(import_data)
 data.command("simulate")(simulate_data)
+data.command("collect")(collect)
+data.command("conflicts")(conflicts)
+data.command("split")(split_data)
+data.command("check")(check_data)
+data.command("balance")(balance_data)

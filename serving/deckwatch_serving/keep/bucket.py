@@ -19,7 +19,7 @@ import numpy as np
 
 from deckwatch_serving.keep.index import MAX_CELLS, camera_of
 from deckwatch_serving.keep.record import Kept
-from deckwatch_serving.keep.store import Stored
+from deckwatch_serving.keep.store import Stored, Tell, parsed
 from deckwatch_vision.errors import MissingExtra, UsageError
 from deckwatch_vision.likeness import NEAR, distances
 
@@ -131,12 +131,12 @@ class BucketSource:
         _need_boto3()
         self._bucket = _Bucket(url)
 
-    def records(self) -> Iterator[Kept]:
+    def records(self, tell: Tell | None = None) -> Iterator[Kept]:
         """See `Source.records`."""
         for key in self._bucket.names():
             if key.endswith(".json"):
                 where = f"{self._bucket.url.rstrip('/')}/{key}"
-                yield Kept.from_json(self._bucket.get(key), where)
+                yield from parsed(self._bucket.get(key), where, tell)
 
     def read(self, kept: Kept) -> bytes:
         """See `Source.read`."""

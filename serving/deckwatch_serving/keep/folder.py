@@ -13,12 +13,12 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from deckwatch_serving.keep.index import open_index
 from deckwatch_serving.keep.record import Kept
-from deckwatch_serving.keep.store import MAX_BYTES, MAX_PICTURES, Stored
+from deckwatch_serving.keep.store import MAX_BYTES, MAX_PICTURES, Stored, Tell, parsed
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import sha256_file
 
@@ -143,11 +143,14 @@ class FolderSource:
                 "pictures are kept (DECKWATCH_KEEP)."
             )
 
-    def records(self) -> Iterator[Kept]:
+    def records(self, tell: Tell | None = None) -> Iterator[Kept]:
         """See `Source.records`."""
         for path in sorted(self.folder.glob("??/*.json")):
-            with suppress(FileNotFoundError):  # it has left meanwhile
-                yield Kept.from_json(path.read_bytes(), str(path))
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:  # it has left meanwhile
+                continue
+            yield from parsed(data, str(path), tell)
 
     def read(self, kept: Kept) -> bytes:
         """See `Source.read`."""
