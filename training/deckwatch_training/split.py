@@ -62,7 +62,7 @@ def divide(
     """
     _check(shares)
     groups = [list(group) for group in near]
-    units = _units(data.entries, groups)
+    units = find_units(data.entries, groups)
     given = _given(data.entries, units) if keep else {}
     codes, counts = _counts(data.entries, units)
     names = [name for name in SPLITS if shares.get(name)]
@@ -104,7 +104,7 @@ def _check(shares: Mapping[str, float]) -> None:
         raise UsageError(f"The shares {listed} sum to {total:g}. Give shares that sum to 1.")
 
 
-def _units(entries: Sequence[Entry], near: Sequence[Sequence[int]]) -> list[list[int]]:
+def find_units(entries: Sequence[Entry], near: Sequence[Sequence[int]]) -> list[list[int]]:
     """Positions that no split may divide, by whatever chain they are connected."""
     unions = Unions(len(entries))
     first: dict[tuple[str, str], int] = {}
