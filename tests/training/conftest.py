@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,14 @@ def write_data(folder: Path, count: int, seed: int) -> Path:
     path = folder / "data.coco.json"
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untracked() -> Iterator[None]:
+    """Trainings of the tests start no MLflow; the tests of tracking switch it on again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECKWATCH_MLFLOW", "off")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,11 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from deckwatch_training import devices, sampling
 from deckwatch_training.classifiers import Classifier
 from deckwatch_training.config import TrainConfig
 from deckwatch_training.crops import Example, cut, examples, random_cut
 from deckwatch_training.dataset import DataSet
+from deckwatch_training.distributed import Group
 from deckwatch_training.metrics import log_loss, macro_recall
+from deckwatch_training.pixels import CACHE
+from deckwatch_training.sampling import Seen, WeightsFile
+from deckwatch_vision.errors import UsageError
 from deckwatch_vision.fusion import softmax
 
 Array = NDArray[np.float64]
@@ -46,34 +50,50 @@ class Crops(Dataset[tuple[Tensor, int]]):
 class ClassificationTask:
     """What the loop trains: a classifier on crops, drawn so that rare species come up more often.
 
-    Within an epoch a species is drawn with the square root of its share: enough to learn the rare
-    ones, without showing the few rays of the demo data fifteen times each.
+    Unless `run.sampling` says otherwise a species is drawn with the square root of its share:
+    enough to learn the rare ones, without showing the few rays of the demo data fifteen times each.
     """
 
-    def __init__(self, net: Classifier, config: TrainConfig, train: DataSet, held_back: DataSet):
-        self.net, self.config = net, config
+    def __init__(
+        self,
+        net: Classifier,
+        config: TrainConfig,
+        train: DataSet,
+        held_back: DataSet,
+        *,
+        group: Group | None = None,
+        weights: WeightsFile | None = None,
+    ):
+        """Take the pictures; group: the processes that share the work; weights: of the rows.
+
+        Raises:
+            UsageError: there is nothing to learn from.
+        """
+        self.net, self.config, self.group = net, config, group or Group()
         self.rows = examples(train, config.data.species)
         self.held_back = examples(held_back, config.data.species, boxes_only=True)
-        count = Counter(row.code for row in self.rows)
-        weights = np.array([count[row.code] ** -0.5 for row in self.rows])
-        self.weights = weights / weights.sum()
-        for picture in train.pictures:
-            picture.pixels()
+        if not self.rows:
+            raise UsageError(f"{config.data.train} has no training pictures. Check its splits.")
+        seen = [Seen(row.code, row.picture.group, _weight(row, weights)) for row in self.rows]
+        self.weights = sampling.weights(seen, sampling.kind(config))
+        CACHE.fill((picture.path for picture in train.pictures), config.data.cache_mb)
 
     def steps(self) -> int:
         """As many batches as the rows fill."""
         return max(1, len(self.rows) // self.config.run.batch)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The epoch's draw."""
-        run = self.config.run
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the epoch's draw, from the step `start` on."""
+        run, steps = self.config.run, self.steps()
         rng = np.random.default_rng((run.seed, epoch))
-        chosen = rng.choice(len(self.rows), self.steps() * run.batch, p=self.weights)
+        chosen = sampling.draw(len(self.rows), steps * run.batch, self.weights, rng)
         rows = [self.rows[i] for i in chosen]
         loader = DataLoader(
             Crops(rows, self.config, epoch),
-            batch_size=run.batch,
+            batch_size=sampling.piece(run, self.group),
+            sampler=sampling.mine(range(len(rows)), steps, run, self.group, start),
             num_workers=run.workers,
+            pin_memory=torch.cuda.is_available() and run.device != "cpu",
             generator=torch.Generator().manual_seed(run.seed),
         )
         return iter(loader)
@@ -86,6 +106,8 @@ class ClassificationTask:
 
     def validate(self, net: Classifier) -> dict[str, float]:
         """Macro recall, accuracy and log loss on the true boxes of the held-back pictures."""
+        if not self.held_back:
+            return {"macro_recall": 0.0}
         truth = targets(self.held_back, self.config)
         found = softmax(logits(net, self.held_back, self.config), 1.0)
         right = found.argmax(1) == truth
@@ -100,11 +122,12 @@ class ClassificationTask:
 def logits(net: nn.Module, rows: list[Example], config: TrainConfig, batch: int = 64) -> Array:
     """The net's answer to each example as production would cut it; float64 [N, C]."""
     net.eval()
+    device = devices.of(net)
     size, context = config.model.input_size, config.model.context
     found = []
     for i in range(0, len(rows), batch):
         crops = np.stack([cut(row, size, context) for row in rows[i : i + batch]])
-        found.append(net(torch.from_numpy(crops)).numpy())
+        found.append(net(torch.from_numpy(crops).to(device)).float().cpu().numpy())
     return np.asarray(np.concatenate(found), np.float64)
 
 
@@ -112,3 +135,12 @@ def targets(rows: list[Example], config: TrainConfig) -> NDArray[np.int64]:
     """The index of each example's species."""
     order = codes(config)
     return np.array([order.index(row.code) for row in rows], np.int64)
+
+
+def _weight(row: Example, weights: WeightsFile | None) -> float:
+    """The weight of an example: of its box, its label, or its picture."""
+    if weights is None:
+        return row.picture.weight
+    if row.label is None:
+        return weights.picture(row.picture)
+    return weights.of(row.picture, row.label)

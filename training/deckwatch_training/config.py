@@ -1,6 +1,6 @@
 """One YAML file says all about a training run; `key.sub=value` on the command line overrides it.
 
-The defaults below are the documentation: every field with its meaning. Misspelt keys are refused.
+Every field carries its meaning, from which docs/training.md is written. Misspelt keys are refused.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ def _expand(value: object) -> object:
 
 
 ExpandedPath = Annotated[Path, BeforeValidator(_expand)]
+# A file of such a name is meant by ./NAME.
+NamedWeights = Literal["none", "pretrained", "imagenet", "coco", "live"]
 
 
 class Section(BaseModel):
@@ -33,17 +35,32 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which pictures, and what on them is what."""
 
-    train: ExpandedPath  # COCO JSON
-    valid: ExpandedPath  # COCO JSON, never trained on, never calibrated on
-    species: dict[str, str]  # the data set's category -> species code; NoF: no fish
+    train: ExpandedPath = Field(description="The data set's JSON, or its folder.")
+    valid: ExpandedPath = Field(
+        description="The data set that is measured on; never trained on, never calibrated on."
+    )
+    species: dict[str, str] = Field(
+        description="The data set's label: species code. `NoF` stands for no fish."
+    )
     held_back: float = Field(
-        default=0.1, ge=0, lt=0.9
-    )  # share of train kept for calibration, by group
-    split_seed: int = 0
-    name: str = ""
-    licence: str = ""
-    attribution: str = ""
-    url: str | None = None
+        default=0.1, ge=0, lt=0.9,
+        description="Share of the training pictures kept for calibration, in whole groups, where "
+        "the data set has no split `calibrate`.",
+    )  # fmt: skip
+    split_seed: int = Field(default=0, description="Seed of what is held back.")
+    weights: ExpandedPath | None = Field(
+        default=None,
+        description="Label and weights file (CSV) of `augment_data` or `deckwatch data balance`, "
+        "for `run.sampling: weights`.",
+    )
+    cache_mb: int = Field(
+        default=4096, ge=0,
+        description="Memory for decoded pictures. What does not fit is decoded anew every time.",
+    )  # fmt: skip
+    name: str = Field(default="", description="For the model card.")
+    licence: str = Field(default="", description="For the model card.")
+    attribution: str = Field(default="", description="For the model card.")
+    url: str | None = Field(default=None, description="For the model card.")
 
     @property
     def fish(self) -> tuple[str, ...]:
@@ -52,66 +69,128 @@ class DataConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which net; `weights`: a file to start from ("none": random numbers)."""
+    """Which net, and what it starts from."""
 
-    architecture: str
-    input_size: int = Field(gt=0)
-    weights: ExpandedPath | Literal["none"] = "none"
+    architecture: str = Field(description="A name of `deckwatch train models`.")
+    input_size: int = Field(gt=0, description="Side of the detector's canvas or of a crop, pixels.")
+    weights: NamedWeights | ExpandedPath = Field(
+        default="none",
+        description="What training starts from: `none` (random numbers), `pretrained` (the "
+        "library's own, downloaded; `imagenet` and `coco` ask for those), `live` (the release that "
+        "is live), or a path: a file of weights (.pth, .pt), a run's folder or its `last.pt`, an "
+        "exported `model.onnx`, or a release's model repository.",
+    )
     context: float = Field(
-        default=1.3, ge=1
-    )  # classifier: side of the crop over the longer side of a box
+        default=1.3, ge=1,
+        description="Classifier: side of the crop over the longer side of the box.",
+    )  # fmt: skip
 
 
 class ViewsConfig(Section):
-    """What random views of the training pictures vary (see views.py and crops.py)."""
+    """What random views of the training pictures vary."""
 
-    scale: tuple[float, float] = (0.6, 1.6)
-    mosaic: float = Field(default=0.5, ge=0, le=1)
-    plain_share: float = Field(default=0.15, ge=0, le=1)  # the last share of the epochs: no mosaic
-    flip: float = Field(default=0.5, ge=0, le=1)
-    light: float = 0.25
-    contrast: float = 0.25
-    colour: float = 0.4
-    hue: float = 6.0
-    jitter: float = 0.15  # classifier: boxes are off by up to this share of their side
-    turn: float = 15.0  # classifier: degrees
+    scale: tuple[float, float] = Field(
+        default=(0.6, 1.6), description="Detector: range of the scale over that of the letterbox."
+    )
+    mosaic: float = Field(
+        default=0.5, ge=0, le=1, description="Detector: share of views made of four pictures."
+    )
+    plain_share: float = Field(
+        default=0.15, ge=0, le=1,
+        description="Detector: the last share of the epochs has no mosaics.",
+    )  # fmt: skip
+    flip: float = Field(default=0.5, ge=0, le=1, description="Share that is mirrored.")
+    light: float = Field(default=0.25, description="Largest relative change of brightness.")
+    contrast: float = Field(default=0.25, description="Largest relative change of contrast.")
+    colour: float = Field(default=0.4, description="Largest relative change of saturation.")
+    hue: float = Field(default=6.0, description="Largest turn of the hue, in steps of 2 degrees.")
+    jitter: float = Field(
+        default=0.15, description="Classifier: boxes are off by up to this share of their side."
+    )
+    turn: float = Field(default=15.0, description="Classifier: largest rotation, degrees.")
 
 
 class RunConfig(Section):
     """The loop."""
 
-    epochs: int = Field(default=30, gt=0)
-    batch: int = Field(default=8, gt=0)
-    lr: float = Field(default=4e-4, gt=0)
-    lr_end: float = 0.02  # share of lr that the cosine ends at
-    weight_decay: float = 5e-4
-    warmup_steps: int = 100
-    grad_norm: float = 10.0
-    ema: float = 0.998  # 0: none
-    label_smoothing: float = 0.0  # classifier
-    seed: int = 0
-    threads: int = 0  # 0: all cores
-    workers: int = 1
-    validate_every: int = 5  # epochs
+    epochs: int = Field(default=30, gt=0, description="Times that the training data is seen.")
+    batch: int = Field(
+        default=8, gt=0, description="Pictures or crops a step, over all processes together."
+    )
+    accumulate: int = Field(
+        default=1, gt=0,
+        description="Each step's batch is worked through in so many parts, for nets that fit the "
+        "memory with a smaller batch only.",
+    )  # fmt: skip
+    sampling: Literal["natural", "sqrt", "class", "vessel", "weights"] | None = Field(
+        default=None,
+        description="How often each example is seen in an epoch: `natural` (once), `sqrt` (a "
+        "species with the square root of its share), `class` (all species alike), `vessel` (all "
+        "species of a vessel alike, and all vessels), `weights` (as `data.weights` says). Left "
+        "out: `weights` with `data.weights`, else `sqrt` for a classifier, `natural` for a "
+        "detector.",
+    )
+    lr: float = Field(default=4e-4, gt=0, description="Highest learning rate (AdamW).")
+    lr_end: float = Field(default=0.02, description="Share of `lr` that the cosine ends at.")
+    weight_decay: float = Field(
+        default=5e-4, description="Of weights; biases and scales have none."
+    )
+    warmup_steps: int = Field(default=100, description="Steps of a linear rise to `lr`.")
+    grad_norm: float = Field(default=10.0, description="Gradients are clipped to this norm.")
+    ema: float = Field(
+        default=0.998, ge=0, lt=1,
+        description="Decay of the moving average of the weights, which is the result. 0: none.",
+    )  # fmt: skip
+    label_smoothing: float = Field(
+        default=0.0, description="Classifier: share given to all classes."
+    )
+    validate_every: int = Field(
+        default=5, gt=0, description="Epochs from validation to validation."
+    )
+    patience: int = Field(
+        default=0, ge=0,
+        description="Stop after so many validations without a better one, and keep the weights of "
+        "the best. 0: train to the end and keep the last.",
+    )  # fmt: skip
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="`auto`: a GPU where there is one."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="Of the net's arithmetic; `auto`: mixed precision on a GPU (bfloat16, or "
+        "float16 with loss scaling on GPUs that lack it), float32 on a CPU.",
+    )
+    seed: int = Field(default=0, description="Of all randomness.")
+    threads: int = Field(default=0, ge=0, description="Of the CPU; 0: all cores.")
+    workers: int = Field(default=1, ge=0, description="Processes that prepare batches.")
+    checkpoint_steps: int = Field(
+        default=0, ge=0,
+        description="Also write a checkpoint every so many steps within an epoch, for long epochs.",
+    )  # fmt: skip
 
 
+# What changes where the run lies, what it is called or how fast it is, but not what it learns.
 _NOT_DECISIVE: dict[str, Any] = {
     "name": True,
-    "data": {"train", "valid", "name", "licence", "attribution", "url"},
+    "data": {"train", "valid", "weights", "cache_mb", "name", "licence", "attribution", "url"},
     "model": {"weights"},
-    "run": {"threads", "workers"},
+    "run": {"threads", "workers", "device", "checkpoint_steps"},
+    "tune": True,
 }
 
 
 class TrainConfig(Section):
     """A training run."""
 
-    task: Literal["detector", "classifier"]
-    name: str
+    task: Literal["detector", "classifier"] = Field(description="What is trained.")
+    name: str = Field(description="Of the run: its folder and its name in MLflow.")
     data: DataConfig
     model: ModelConfig
     views: ViewsConfig = ViewsConfig()
     run: RunConfig = RunConfig()
+    tune: dict[str, Any] = Field(
+        default={}, description="Ranges for `deckwatch tune`: key: {low, high, log} or a list."
+    )
 
     def identity(self) -> dict[str, Any]:
         """What decides the result of the run, but for the content of the files it names.
@@ -147,12 +226,21 @@ def load(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         key, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f"{item!r} is no override. Write key.sub=value, e.g. run.epochs=20.")
-        target = document
-        *parents, last = key.split(".")
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = yaml.safe_load(value)
+        _override(document, key, value)
     return checked(TrainConfig, document, path)
+
+
+def _override(document: dict[str, Any], key: str, value: str) -> None:
+    *parents, last = key.split(".")
+    target = document
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise UsageError(f"{key}={value}: {parent} is a value, not a section of the file.")
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"{key}={value}: {value!r} is no value in YAML. Try quotes.") from None
 
 
 def load_release(path: Path) -> ReleaseConfig:

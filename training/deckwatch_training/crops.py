@@ -26,12 +26,14 @@ EMPTY_IOU = 0.15
 class Example:
     """Where to look and what is there.
 
-    `box` None: the whole picture; an empty tuple: anywhere without a fish.
+    `box` None: the whole picture; an empty tuple: anywhere without a fish. label: the data set's
+    own name of what a box or a picture holds, None where the data set has not named it.
     """
 
     picture: Picture
     box: tuple[float, ...] | None
     code: str
+    label: str | None = None
 
 
 def picture_label(picture: Picture, species: dict[str, str]) -> str:
@@ -46,17 +48,30 @@ def picture_label(picture: Picture, species: dict[str, str]) -> str:
     return species[picture.label] if picture.label else NO_FISH
 
 
-def examples(data: DataSet, species: dict[str, str], *, boxes_only: bool = False) -> list[Example]:
-    """Every box with its species.
+def labelled_only(picture: Picture) -> bool:
+    """Whether a picture has a label and no boxes: a crop of one fish, or a folder per class."""
+    return bool(picture.label) and not len(picture.boxes)
 
-    Unless `boxes_only`, also each whole picture and two windows without fish in it.
+
+def unboxed(picture: Picture, species: dict[str, str]) -> bool:
+    """Whether a picture shows fish, by its label, of which nobody has said where they are."""
+    return labelled_only(picture) and picture_label(picture, species) != NO_FISH
+
+
+def examples(data: DataSet, species: dict[str, str], *, boxes_only: bool = False) -> list[Example]:
+    """Every box with its species, and whole pictures of which only the label is known.
+
+    Unless `boxes_only`, also each whole picture and two windows without fish in it; no such windows
+    where there are fish and nobody has said where.
     """
     found = []
     for picture in data.pictures:
         for box, name in zip(picture.boxes, picture.names, strict=True):
-            found.append(Example(picture, tuple(float(v) for v in box), species[name]))
-        if not boxes_only:
-            found.append(Example(picture, None, picture_label(picture, species)))
+            found.append(Example(picture, tuple(float(v) for v in box), species[name], name))
+        if not boxes_only or labelled_only(picture):
+            label = picture.label if labelled_only(picture) else None
+            found.append(Example(picture, None, picture_label(picture, species), label))
+        if not boxes_only and not unboxed(picture, species):
             found += [Example(picture, (), NO_FISH)] * 2
     return found
 

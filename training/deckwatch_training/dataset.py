@@ -14,14 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deckwatch_training.catalogue import read
-from deckwatch_vision.images import decode
+from deckwatch_training.pixels import read_pixels
 
 # Pixels. A box thinner than this shows nothing that a net could learn.
 MIN_SIDE = 2.0
@@ -176,11 +175,3 @@ def hold_back(data: DataSet, share: float, seed: int) -> tuple[DataSet, DataSet]
                 held.add(group)
                 wanted -= len(members[group])
     return data.where(lambda p: p.group not in held), data.where(lambda p: p.group in held)
-
-
-@lru_cache(maxsize=1024)
-def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """Decode a file once a process; read-only, so that nobody paints on the cache."""
-    pixels = decode(path.read_bytes())
-    pixels.setflags(write=False)
-    return pixels

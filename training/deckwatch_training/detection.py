@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from deckwatch_training import devices, sampling
 from deckwatch_training.config import TrainConfig
+from deckwatch_training.crops import unboxed
 from deckwatch_training.dataset import DataSet
 from deckwatch_training.detectors import Detector
+from deckwatch_training.distributed import Group
 from deckwatch_training.metrics import Hits, best_f1
+from deckwatch_training.pixels import CACHE
 from deckwatch_training.views import ViewConfig, view
 from deckwatch_vision.boxes import iou, letterbox, nms
+from deckwatch_vision.errors import UsageError
 from deckwatch_vision.heads import decode_heads
 
 Boxes = NDArray[np.float32]
@@ -69,26 +74,51 @@ def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, list[Tensor]]:
 class DetectionTask:
     """What the loop trains: a detector on random views of a data set of fish boxes."""
 
-    def __init__(self, net: Detector, config: TrainConfig, train: DataSet, held_back: DataSet):
-        self.net, self.config, self.train, self.held_back = net, config, train, held_back
+    def __init__(
+        self,
+        net: Detector,
+        config: TrainConfig,
+        train: DataSet,
+        held_back: DataSet,
+        *,
+        group: Group | None = None,
+    ):
+        """Take the pictures; group: the processes that share the work.
+
+        Pictures of fish that nobody has boxed are left out: they would be taught as empty.
+
+        Raises:
+            UsageError: there is nothing to learn from.
+        """
+        self.net, self.config, self.group = net, config, group or Group()
+        species = config.data.species
+        self.train = train.where(lambda p: not unboxed(p, species))
+        self.held_back = held_back.where(lambda p: not unboxed(p, species))
+        if not len(self.train):
+            raise UsageError(
+                f"{config.data.train} has no training pictures with boxes. A detector learns from "
+                "boxes; check the data set's splits."
+            )
+        self.weights = sampling.picture_weights(self.train, config)
         # Decoded once here, the pictures reach every loader process by fork.
-        for picture in train.pictures:
-            picture.pixels()
+        CACHE.fill((picture.path for picture in self.train.pictures), config.data.cache_mb)
 
     def steps(self) -> int:
         """Whole batches an epoch; the rest differs from epoch to epoch."""
         return max(1, len(self.train) // self.config.run.batch)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
-        """The epoch's batches in its own random order."""
-        run = self.config.run
-        order = np.random.default_rng((run.seed, epoch)).permutation(len(self.train))
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """This process's share of the epoch's batches from the step `start` on."""
+        run, steps = self.config.run, self.steps()
+        rng = np.random.default_rng((run.seed, epoch))
+        order = sampling.draw(len(self.train), steps * run.batch, self.weights, rng)
         loader = DataLoader(
             Views(self.train, self.config, epoch),
-            batch_size=run.batch,
-            sampler=order[: self.steps() * run.batch].tolist(),
+            batch_size=sampling.piece(run, self.group),
+            sampler=sampling.mine(order, steps, run, self.group, start),
             num_workers=run.workers,
             collate_fn=collate,
+            pin_memory=torch.cuda.is_available() and run.device != "cpu",
             generator=torch.Generator().manual_seed(run.seed),
         )
         return iter(loader)
@@ -112,10 +142,11 @@ class DetectionTask:
 def predict(net: Detector, data: DataSet, size: int, iou_threshold: float = NMS_IOU) -> list[Found]:
     """Everything down to `MIN_SCORE` that a detector finds on each picture, as in production."""
     net.eval()
+    device = devices.of(net)
     found = []
     for picture in data.pictures:
         canvas, box = letterbox(picture.pixels(), size)
-        heads = net(torch.from_numpy(canvas)[None])[0].numpy()
+        heads = net(torch.from_numpy(canvas)[None].to(device))[0].float().cpu().numpy()
         boxes, scores = decode_heads(heads, net.head, size, net.strides, MIN_SCORE)
         keep = nms(boxes, scores, iou_threshold, MAX_BOXES)
         found.append(Found(box.to_image(boxes[keep], picture.height, picture.width), scores[keep]))

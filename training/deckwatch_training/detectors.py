@@ -2,7 +2,7 @@
 
 A detector takes uint8 canvases [N, S, S, 3] and gives raw heads [N, A, 5] for one of the decoders
 of `deckwatch_vision.heads`; the normalisation is part of the net, so the exported graph is the
-detector as it stands. To add one, write a class with this face and enter it in `DETECTORS`.
+detector as it stands. docs/training.md shows how to add one of your own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,31 +22,30 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection.ssdlite import SSDLiteHead
 
 from deckwatch_training import simota
-from deckwatch_training.nets import imagenet, mobilenet_v2_features, symmetric
+from deckwatch_training.nets import Net, imagenet, mobilenet_v2_features, symmetric
+from deckwatch_training.registry import Registry
 from deckwatch_training.yolox import YOLOX, load_coco
 from deckwatch_vision.errors import UsageError
+from deckwatch_vision.heads import HEADS
 
 BatchNorm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
 # Probability floor when a product of probabilities is turned back into a logit.
 EPS = 1e-6
 
 
-class Detector(nn.Module):
-    """The face of every detector."""
+class Detector(Net):
+    """The face of every detector.
+
+    head: the decoder of its rows in `deckwatch_vision.heads`; strides: pixels between its anchor
+    points, level by level (not looked at for the head "boxes").
+    """
 
     head: str
     strides: tuple[int, ...] = (8, 16, 32)
-    # Channels-last pays on a CPU for nets of depthwise convolutions: 12.2 against 8.3 pictures/s
-    # for a training step of YOLOX-nano at 640 px on two cores.
-    memory_format = torch.channels_last
 
     def losses(self, canvas: Tensor, truths: list[Tensor]) -> dict[str, Tensor]:
         """{"loss": to be minimised, further parts to be shown}; truths: boxes [n, 4] a picture."""
-        raise UsageError(f"{type(self).__name__} cannot be trained.")
-
-    def load_weights(self, path: Path) -> None:
-        """Fill the net, or its backbone, from a file."""
-        raise UsageError(f"{type(self).__name__} starts from no file. Set model.weights to none.")
+        raise UsageError(f"{type(self).__name__} cannot be trained: it has no `losses`.")
 
 
 class YOLOXDetector(Detector):
@@ -63,10 +63,34 @@ class YOLOXDetector(Detector):
         return self.net(self.normalise(canvas))  # type: ignore[no-any-return]
 
     def losses(self, canvas: Tensor, truths: list[Tensor]) -> dict[str, Tensor]:
-        return simota.loss(self(canvas), truths, self.cells)  # type: ignore[arg-type]
+        # The geometry stays exact under mixed precision.
+        return simota.loss(self(canvas).float(), truths, self.cells)  # type: ignore[arg-type]
 
     def load_weights(self, path: Path) -> None:
         load_coco(self.net, path)
+
+
+def torchvision_losses(net: nn.Module, x: Tensor, truths: list[Tensor]) -> dict[str, Tensor]:
+    """The losses of a detector of torchvision on normalised canvases [N, 3, S, S]."""
+    targets = [
+        {"boxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64, device=x.device)}
+        for boxes in truths
+    ]
+    parts = net(list(x), targets)
+    return {"loss": sum(parts.values(), torch.zeros((), device=x.device))} | {
+        name: part.detach() for name, part in parts.items()
+    }
+
+
+def fcos_rows(out: dict[str, Tensor], anchors: Tensor) -> Tensor:
+    """The head outputs of torchvision's FCOS as rows [N, A, 5] of the head "boxes"."""
+    left, top, right, bottom = out["bbox_regression"].unbind(-1)
+    side = anchors[:, 2] - anchors[:, 0]
+    x, y = (anchors[:, 0] + anchors[:, 2]) / 2, (anchors[:, 1] + anchors[:, 3]) / 2
+    boxes = (x - left * side, y - top * side, x + right * side, y + bottom * side)
+    # Class 0 is torchvision's background; a fish's score is tempered by its centredness.
+    score = (out["cls_logits"][..., 1].sigmoid() * out["bbox_ctrness"][..., 0].sigmoid()).sqrt()
+    return torch.stack((*boxes, torch.logit(score, EPS)), -1)
 
 
 class TorchvisionDetector(Detector):
@@ -92,14 +116,7 @@ class TorchvisionDetector(Detector):
         self.net = net
 
     def losses(self, canvas: Tensor, truths: list[Tensor]) -> dict[str, Tensor]:
-        targets = [
-            {"boxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64)}
-            for boxes in truths
-        ]
-        parts = self.net(list(self.normalise(canvas)), targets)
-        return {"loss": sum(parts.values(), torch.zeros(()))} | {
-            name: part.detach() for name, part in parts.items()
-        }
+        return torchvision_losses(self.net, self.normalise(canvas), truths)
 
     def load_weights(self, path: Path) -> None:
         body = self.backbone.body
@@ -129,14 +146,7 @@ class FCOSDetector(TorchvisionDetector):
         self.finish(net)
 
     def forward(self, canvas: Tensor) -> Tensor:
-        out, anchors = self.raw(canvas)
-        left, top, right, bottom = out["bbox_regression"].unbind(-1)
-        side = anchors[:, 2] - anchors[:, 0]
-        x, y = (anchors[:, 0] + anchors[:, 2]) / 2, (anchors[:, 1] + anchors[:, 3]) / 2
-        boxes = (x - left * side, y - top * side, x + right * side, y + bottom * side)
-        # Class 0 is torchvision's background; a fish's score is tempered by its centredness.
-        score = (out["cls_logits"][..., 1].sigmoid() * out["bbox_ctrness"][..., 0].sigmoid()).sqrt()
-        return torch.stack((*boxes, torch.logit(score, EPS)), -1)
+        return fcos_rows(*self.raw(canvas))
 
 
 class SSDLiteDetector(TorchvisionDetector):
@@ -168,21 +178,55 @@ class SSDLiteDetector(TorchvisionDetector):
 DETECTORS: dict[str, Callable[[int], Detector]] = {
     "yolox_nano": lambda size: YOLOXDetector("nano", size),
     "yolox_tiny": lambda size: YOLOXDetector("tiny", size),
+    "yolox_s": lambda size: YOLOXDetector("s", size),
     "fcos_mobilenet_v2": FCOSDetector,
     "ssdlite_mobilenet_v2": SSDLiteDetector,
 }
+REGISTRY = Registry("detector", "deckwatch.detectors", DETECTORS)
+
+
+def names() -> list[str]:
+    """Every name that `build` knows."""
+    from deckwatch_training import torchvision_detectors
+
+    return sorted({*REGISTRY.names(), *torchvision_detectors.NAMES})
 
 
 def build(architecture: str, input_size: int) -> Detector:
     """A detector by name, for canvases of `input_size` (a multiple of 32).
 
-    Raises UsageError naming the choices.
+    Our own, torchvision's, those of a user's packages (entry points "deckwatch.detectors"), or
+    `module:function`, which is called with the input size.
+
+    Raises:
+        UsageError: the name is unknown (the message lists the choices) or the size does not fit.
     """
-    if architecture not in DETECTORS:
-        raise UsageError(
-            f"No detector {architecture!r}. Set model.architecture to one of: "
-            f"{', '.join(sorted(DETECTORS))}."
-        )
+    from deckwatch_training import torchvision_detectors
+
     if input_size % 32:
         raise UsageError(f"model.input_size is {input_size}; give a multiple of 32, e.g. 640.")
-    return DETECTORS[architecture](input_size)
+    if builder := REGISTRY.find(architecture):
+        return checked(builder(input_size), architecture)
+    if architecture in torchvision_detectors.NAMES:
+        return torchvision_detectors.build(architecture)
+    raise UsageError(
+        f"No detector {architecture!r}. Set model.architecture to one of: {', '.join(names())}."
+    )
+
+
+def checked(net: Any, architecture: str) -> Detector:
+    """A user's detector, if it has what is asked of one.
+
+    Raises:
+        UsageError: it lacks `head` or `losses`, or its head is unknown.
+    """
+    missing = [name for name in ("head", "strides", "losses") if not hasattr(net, name)]
+    if not isinstance(net, nn.Module) or missing:
+        raise UsageError(
+            f"{architecture}: a detector is a torch.nn.Module with head, strides and losses; "
+            f"{type(net).__name__} lacks {', '.join(missing) or 'being a module'}. Derive it from "
+            "deckwatch_training.detectors.Detector."
+        )
+    if net.head not in HEADS:
+        raise UsageError(f"{architecture}: no head {net.head!r}; use one of {', '.join(HEADS)}.")
+    return cast(Detector, net)

@@ -1,26 +1,30 @@
 """The training loop: plain torch, for any task that offers batches and a loss.
 
-A checkpoint after every epoch holds all that the loop knows; the same command continues from it and
-gives the same loss curve as an uninterrupted run, since all randomness of an epoch comes from
-(seed, epoch). Checkpoints replace each other by a rename, so kill -9 leaves a whole one.
+A checkpoint after every epoch (and, if wished, between) holds all that the loop knows; the same
+command continues from it and gives the same loss curve as an uninterrupted run, since all
+randomness of an epoch comes from (seed, epoch). Checkpoints replace each other by a rename, so
+kill -9 leaves a whole one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import json
 import math
-import os
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from deckwatch_training import checkpoints, devices, weights
 from deckwatch_training.config import RunConfig, TrainConfig
+from deckwatch_training.distributed import Group
+from deckwatch_training.training_progress import Progress
+from deckwatch_training.training_report import Report
 from deckwatch_vision.errors import UsageError
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -31,11 +35,14 @@ class Task(Protocol[Net]):
 
     net: Net
 
-    def batches(self, epoch: int) -> Iterable[Any]:
-        """The batches of an epoch, always the same for the same epoch."""
+    def batches(self, epoch: int, start: int = 0) -> Iterable[Any]:
+        """This process's parts of the epoch's steps from `start` on, `run.accumulate` a step.
+
+        Always the same for the same epoch, wherever it starts.
+        """
 
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Steps an epoch."""
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """At least "loss", the scalar to minimise."""
@@ -51,80 +58,237 @@ class Average(Generic[Net]):
         self.net = copy.deepcopy(net).eval()
         self.decay = decay
         self.updates = 0
+        self._pairs: list[tuple[Tensor, Tensor]] = []
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
-        """Move a little towards the net."""
+        """Move a little towards the net, which must be the same one every time."""
+        if not self._pairs:
+            new = net.state_dict()
+            self._pairs = [(own, new[key]) for key, own in self.net.state_dict().items()]
         self.updates += 1
         # Ramp of the published YOLOX training: young averages forget fast.
         decay = self.decay * (1 - math.exp(-self.updates / 500))
-        own, new = self.net.state_dict(), net.state_dict()
-        for key, value in own.items():
-            if value.dtype.is_floating_point:
-                value.lerp_(new[key], 1 - decay)
+        for own, new_one in self._pairs:
+            if own.dtype.is_floating_point:
+                own.lerp_(new_one, 1 - decay)
             else:
-                value.copy_(new[key])
+                own.copy_(new_one)
+
+
+class _Step(nn.Module):
+    """A step's loss as a module's forward, which is where data parallelism hooks itself in."""
+
+    def __init__(self, task: Task[Any]):
+        super().__init__()
+        self.net = task.net
+        self.task = task
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self.task.losses(batch)
+
+
+class Training(Generic[Net]):
+    """A training in progress: what is learnt, and how far it is."""
+
+    def __init__(
+        self, task: Task[Net], config: TrainConfig, folder: Path, digest: str, group: Group
+    ):
+        run = config.run
+        self.task, self.config, self.run, self.folder = task, config, run, folder
+        self.digest, self.group = digest, group
+        self.device = devices.choose(run, group.local)
+        layout = getattr(task.net, "memory_format", torch.contiguous_format)
+        # In place, so that the task's net is the one that learns.
+        self.net: Net = task.net.to(self.device.device).to(memory_format=layout)
+        self.average = Average(self.net, run.ema)
+        self.optimiser = torch.optim.AdamW(_groups(self.net, run), lr=run.lr)
+        self.scaler = self.device.scaler()
+        self.step: nn.Module = _Step(task)
+        if group.world > 1:
+            self.step = DistributedDataParallel(self.step)
+        self.epoch = self.done = 0  # whole epochs, and steps of the one under way
+        self.sums: dict[str, Tensor] = {}
+        self.best, self.stale = -math.inf, 0
+        self.stopped = self.settled = False
+
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.stopped or self.epoch >= self.run.epochs
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue where a checkpoint stands."""
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.best = state["epoch"], state["best"]
+        # Older checkpoints have none of the following.
+        self.stale, self.stopped = state.get("stale", 0), state.get("stopped", False)
+        self.settled = state.get("settled", False)
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
+        if within := state.get("within"):
+            self.done = within["steps"]
+            self.sums = {k: v.to(self.device.device) for k, v in within["sums"].items()}
+            if len(within["generators"]) == self.group.world:
+                checkpoints.set_generators(within["generators"][self.group.rank])
+
+    def save(self) -> None:
+        """Write `last.pt`."""
+        state = {
+            "config": self.config.model_dump(mode="json"), "digest": self.digest,
+            "epoch": self.epoch, "best": self.best, "net": self.net.state_dict(),
+            "average": self.average.net.state_dict(),
+            "updates": self.average.updates, "optimiser": self.optimiser.state_dict(),
+            "stale": self.stale, "stopped": self.stopped, "settled": self.settled,
+            "scaler": self.scaler.state_dict(),
+        }  # fmt: skip
+        if self.done:
+            generators = self.group.gather(checkpoints.generators())
+            state["within"] = {"steps": self.done, "sums": self.sums, "generators": generators}
+        if self.group.first:
+            checkpoints.save(self.folder / checkpoints.LAST, state)
+
+    def train_epoch(self, progress: Progress) -> dict[str, float]:
+        """One epoch, or what is left of it: the mean of every loss."""
+        steps = self.task.steps()
+        total = self.run.epochs * steps
+        if not self.done:
+            # Dropout too must not depend on where a run was interrupted.
+            seed = self.run.seed * 100_003 + self.epoch
+            torch.manual_seed(seed + self.group.rank * 1_000_003)
+            self.sums = {}
+        self.net.train()
+        progress.begin(self.epoch, self.done)
+        for parts in _steps(self.task.batches(self.epoch, self.done), self.run.accumulate):
+            step = self.epoch * steps + self.done
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.run.lr * schedule(step, total, self.run)
+            self._learn(parts)
+            self.done += 1
+            progress.step(self.done, self.sums)
+            every = self.run.checkpoint_steps
+            if every and self.done % every == 0 and self.done < steps:
+                self.save()
+        names = sorted(self.sums)
+        means = self.group.mean(torch.stack([self.sums[name] for name in names])) / steps
+        found = dict(zip(names, means.tolist(), strict=True))
+        if not all(math.isfinite(value) for value in found.values()):
+            raise UsageError(
+                f"The loss is {found['loss']} in epoch {self.epoch + 1}: the training fell apart. "
+                "Lower run.lr, raise run.warmup_steps, or set run.precision to float32."
+            )
+        return {name: round(found[name], 5) for name in self.sums}
+
+    def _learn(self, parts: list[Any]) -> None:
+        """One step of the optimiser."""
+        for i, part in enumerate(parts):
+            alone = i + 1 < len(parts) and isinstance(self.step, DistributedDataParallel)
+            quiet = self.step.no_sync() if alone else contextlib.nullcontext()  # type: ignore[operator]
+            with quiet:
+                with self.device.autocast():
+                    losses = self.step(self.device.move(part))
+                loss = losses["loss"] if len(parts) == 1 else losses["loss"] / len(parts)
+                self.scaler.scale(loss).backward()
+            for name, value in losses.items():
+                # Read at the end of the epoch only: reading makes a GPU wait.
+                mean = value.detach().double() / len(parts)
+                self.sums[name] = self.sums[name] + mean if name in self.sums else mean
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.run.grad_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(self.net)
+
+    def validate(self) -> dict[str, float]:
+        """The metrics of the averaged net, and what follows from them: the best, or the end."""
+        metrics: dict[str, float] | None = None
+        if self.group.first:
+            metrics = self.task.validate(self.average.net)
+        metrics = dict(self.group.share(metrics))
+        score = next(iter(metrics.values()), 0.0)
+        self.stale = 0 if score > self.best else self.stale + 1
+        if score >= self.best:
+            self.best = score
+            if self.group.first:
+                state = {"net": self.average.net.state_dict(), "metrics": metrics}
+                checkpoints.save(self.folder / checkpoints.BEST, state)
+        self.stopped = 0 < self.run.patience <= self.stale
+        return metrics
+
+    def settle(self) -> Net:
+        """The result: the average at the end, or with `run.patience` that of the best epoch."""
+        path = self.folder / checkpoints.BEST
+        if self.run.patience and not self.settled and self.group.share(path.exists()):
+            self.average.net.load_state_dict(weights.read_checkpoint(path)["net"])
+            self.settled = True
+            self.save()
+        return self.average.net.cpu().eval()
 
 
 def train(
-    task: Task[Net], config: TrainConfig, folder: Path, *, digest: str, fresh: bool = False
+    task: Task[Net],
+    config: TrainConfig,
+    folder: Path,
+    *,
+    digest: str,
+    fresh: bool = False,
+    group: Group | None = None,
+    report: Report | None = None,
 ) -> Net:
-    """Train to the end of the schedule and return the averaged net.
+    """Train to the end of the schedule and return the averaged net, on the CPU.
 
     `digest` identifies the run (see `runs.digest`). `folder` receives `last.pt` (continued by the
-    same command), `best.pt` (weights of the best validation) and `log.jsonl`. Raises UsageError
-    where `last.pt` is of another digest; `fresh` starts anew instead.
+    same command), `best.pt` (weights of the best validation), `log.jsonl`, `config.yaml` and
+    `curves.png`. group: the processes that train together; report: who hears of every epoch.
+
+    Raises:
+        UsageError: `last.pt` is of another digest (`fresh` starts anew instead), or the loss is no
+            longer a number.
     """
+    group, report = group or Group(), report or Report(folder, config)
     run = config.run
     if run.threads:
         torch.set_num_threads(run.threads)
     folder.mkdir(parents=True, exist_ok=True)
-    net = task.net.to(memory_format=getattr(task.net, "memory_format", torch.contiguous_format))
-    average = Average(net, run.ema)
-    optimiser = torch.optim.AdamW(_groups(net, run), lr=run.lr)
-    last = folder / "last.pt"
-    epoch, best = 0, -math.inf
-    if last.exists() and not fresh:
-        epoch, best = _restore(last, digest, net, average, optimiser)
-    total = run.epochs * task.steps()
-    for epoch in range(epoch, run.epochs):  # noqa: B020 - continues where the checkpoint stood
-        started = time.monotonic()
-        # Dropout too must not depend on where a run was interrupted.
-        torch.manual_seed(run.seed * 100_003 + epoch)
-        net.train()
-        sums: dict[str, float] = {}
-        for i, batch in enumerate(task.batches(epoch)):
-            step = epoch * task.steps() + i
-            for group in optimiser.param_groups:
-                group["lr"] = run.lr * schedule(step, total, run)
-            losses = task.losses(batch)
-            losses["loss"].backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(net.parameters(), run.grad_norm)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            average.update(net)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-        row: dict[str, float] = {"epoch": epoch + 1}
-        row |= {name: round(value / task.steps(), 5) for name, value in sums.items()}
-        if (epoch + 1) % run.validate_every == 0 or epoch + 1 == run.epochs:
-            metrics = task.validate(average.net)
-            row |= metrics
-            if (score := next(iter(metrics.values()))) >= best:
-                best = score
-                save(folder / "best.pt", {"net": average.net.state_dict(), "metrics": metrics})
-        row["seconds"] = round(time.monotonic() - started, 1)
-        save(
-            last,
-            {
-                "config": config.model_dump(mode="json"), "digest": digest,
-                "epoch": epoch + 1, "best": best, "net": net.state_dict(),
-                "average": average.net.state_dict(), "updates": average.updates,
-                "optimiser": optimiser.state_dict(),
-            },
-        )  # fmt: skip
-        _log(folder / "log.jsonl", row, run.epochs)
-    return average.net
+    if fresh and group.first:
+        checkpoints.clear(folder)
+    group.share(None)  # nobody reads before the first has cleared
+    training = Training(task, config, folder, digest, group)
+    if state := checkpoints.read(folder, digest):
+        training.restore(state)
+    if not training.finished():
+        if group.first:
+            report.begin(digest)
+        with Progress(run, task.steps(), shown=group.first) as progress:
+            while not training.finished():
+                _one_epoch(training, progress, report)
+        if group.first:
+            report.end()
+    return training.settle()
+
+
+def _one_epoch(training: Training[Any], progress: Progress, report: Report) -> None:
+    run, started = training.run, time.monotonic()
+    left = training.task.steps() - training.done
+    row: dict[str, float] = {"epoch": training.epoch + 1}
+    row |= training.train_epoch(progress)
+    speed = left * run.batch / max(1e-9, time.monotonic() - started)
+    training.epoch, training.done = training.epoch + 1, 0
+    validated = training.epoch % run.validate_every == 0 or training.epoch == run.epochs
+    if validated:
+        row |= training.validate()
+    row["seconds"] = round(time.monotonic() - started, 1)
+    row["images_per_s"] = round(speed, 1)
+    # The log comes first: killed between the two, the epoch is trained again and logged once.
+    if training.group.first:
+        checkpoints.log(training.folder / checkpoints.LOG, row)
+    training.save()
+    if training.group.first:
+        progress.line(row)
+        report.epoch(row, validated=validated)
 
 
 def schedule(step: int, total: int, run: RunConfig) -> float:
@@ -135,23 +299,24 @@ def schedule(step: int, total: int, run: RunConfig) -> float:
     return run.lr_end + (1 - run.lr_end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint so that a reader only ever sees a whole one."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
-
-
 def load_net(net: Net, folder: Path) -> Net:
-    """Fill a net with the averaged weights at the end of a run.
+    """Fill a net with the weights at the end of a run.
 
-    Raises UsageError where the folder holds no run.
+    Raises:
+        UsageError: the folder holds no run, or one of another architecture.
     """
-    path = folder / "last.pt"
-    if not path.exists():
-        raise UsageError(f"{folder} holds no finished run (last.pt). Run `deckwatch train` first.")
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    checkpoints.averaged(net, folder)
     return net.eval()
+
+
+def _steps(batches: Iterable[Any], parts: int) -> Iterator[list[Any]]:
+    """The batches, so many a step."""
+    held: list[Any] = []
+    for batch in batches:
+        held.append(batch)
+        if len(held) == parts:
+            yield held
+            held = []
 
 
 def _groups(net: nn.Module, run: RunConfig) -> list[dict[str, Any]]:
@@ -162,33 +327,3 @@ def _groups(net: nn.Module, run: RunConfig) -> list[dict[str, Any]]:
         {"params": decayed, "weight_decay": run.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
-
-
-def _restore(
-    path: Path,
-    digest: str,
-    net: nn.Module,
-    average: Average[Any],
-    optimiser: torch.optim.Optimizer,
-) -> tuple[int, float]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["digest"] != digest:
-        raise UsageError(
-            f"{path} was made by another configuration or from other pictures. Give another "
-            "--out folder, or --fresh to start anew in this one."
-        )
-    net.load_state_dict(state["net"])
-    average.net.load_state_dict(state["average"])
-    average.updates = state["updates"]
-    optimiser.load_state_dict(state["optimiser"])
-    return state["epoch"], state["best"]
-
-
-def _log(path: Path, row: dict[str, float], epochs: int) -> None:
-    rows = path.read_text().splitlines() if path.exists() else []
-    # An epoch that a killed run had logged but not saved is logged once.
-    rows = [text for text in rows if json.loads(text)["epoch"] < row["epoch"]]
-    path.write_text("".join(text + "\n" for text in [*rows, json.dumps(row)]))
-    shown = "  ".join(f"{name} {value:g}" for name, value in row.items() if name != "epoch")
-    sys.stderr.write(f"epoch {row['epoch']:.0f}/{epochs}  {shown}\n")
-    sys.stderr.flush()
