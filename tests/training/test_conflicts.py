@@ -80,6 +80,9 @@ def test_a_picture_without_boxes_is_compared_by_its_class() -> None:
         "picture", "OTHER", "SHARK", 0.9,
     )  # fmt: skip
     assert compare(entry(label="ALB"), result(DATA, OF)) == []
+    # No fish to outline, and yet the model thinks that there is one.
+    (found,) = compare(entry(), result(DATA, OF))
+    assert (found.kind, found.model, found.people) == ("picture", "OTHER", "NoF")
 
 
 def test_a_species_that_the_model_lacks_is_no_conflict_of_species() -> None:

@@ -5,7 +5,7 @@ Kinds of conflict:
 - species: the same fish, another species;
 - extra: a fish that people did not draw;
 - missed: a fish that people drew and the model did not find;
-- picture: the class of a picture that has no boxes.
+- picture: the class of a picture that has no boxes, or in which both see no fish to outline.
 
 They are ranked by how certain the model is, because a certain model that is contradicted has either
 learnt something wrong or found a wrong label.
@@ -52,7 +52,8 @@ def compare(entry: Entry, result: Result, *, overlap: float = OVERLAP) -> list[C
 
     Codes that the release does not know are no conflict of species: it could not have said them.
     """
-    if entry.label and entry.label != NO_FISH and not entry.boxes:
+    only_a_class = not entry.boxes and (entry.label or NO_FISH) != NO_FISH
+    if only_a_class or not (entry.boxes or result.fish):
         found = _of_picture(entry, result)
     else:
         found = _of_boxes(entry, result, overlap)
@@ -60,7 +61,7 @@ def compare(entry: Entry, result: Result, *, overlap: float = OVERLAP) -> list[C
 
 
 def _of_picture(entry: Entry, result: Result) -> list[Conflict]:
-    people = str(entry.label)
+    people = entry.label or NO_FISH
     if people == result.label or people not in result.likelihoods:
         return []
     likelihood = result.likelihoods[result.label]

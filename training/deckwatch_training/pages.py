@@ -39,7 +39,7 @@ caption { text-align: left; color: #51626e; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #e3e9ed; text-align: left; }
 td.number { text-align: right; }
 figure { margin: 1rem 0; } figure img, figure svg { max-width: 100%; height: auto; }
-figcaption { color: #51626e; }
+figcaption { color: #51626e; } .pictures figcaption { max-width: 22rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: .8rem; } .pictures figure { margin: 0; }
 @media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } }
 </style></head><body>
