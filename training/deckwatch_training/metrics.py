@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from deckwatch_vision.fusion import softmax
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DRAWS = 500
+# Bins of the calibration error, as in Guo et al.
+BINS = 15
+# Standard deviation of the logarithm of a fitted temperature or sharpness: a factor of 1.65.
+PRIOR_DEVIATION = 0.5
 
 
 def log_loss(found: Floats, truth: Ints) -> float:
@@ -25,16 +30,32 @@ def log_loss(found: Floats, truth: Ints) -> float:
     return float(-np.log(np.clip(picked, 1e-15, 1)).mean())
 
 
-def calibration_error(found: Floats, truth: Ints, bins: int = 15) -> float:
-    """Expected calibration error of the top class, equal-width bins (Guo et al., 1706.04599)."""
+def reliability(found: Floats, truth: Ints, bins: int = BINS) -> list[dict[str, float]]:
+    """How often the top class is right, by how sure it is: bins of equal width that are not empty.
+
+    Each with its `low` and `high` edge, the `count` of rows, their mean `confidence` and their
+    `accuracy` (the reliability diagram of Guo et al., 1706.04599).
+    """
     sure, right = found.max(1), found.argmax(1) == truth
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.digitize(sure, edges[1:-1], right=True), 0, bins - 1)
-    error = 0.0
+    rows = []
     for each in np.unique(place):
-        rows = place == each
-        error += rows.mean() * abs(right[rows].mean() - sure[rows].mean())
-    return float(error)
+        within = place == each
+        rows.append(
+            {
+                "low": float(edges[each]), "high": float(edges[each + 1]),
+                "count": int(within.sum()),
+                "confidence": float(sure[within].mean()), "accuracy": float(right[within].mean()),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def calibration_error(found: Floats, truth: Ints, bins: int = BINS) -> float:
+    """Expected calibration error of the top class, equal-width bins (Guo et al., 1706.04599)."""
+    rows = reliability(found, truth, bins)
+    return sum(row["count"] * abs(row["accuracy"] - row["confidence"]) for row in rows) / len(truth)
 
 
 def accuracy(found: Floats, truth: Ints) -> float:
@@ -48,16 +69,40 @@ def recalls(found: Floats, truth: Ints) -> dict[int, float]:
     return {int(c): float(right[truth == c].mean()) for c in np.unique(truth)}
 
 
+def precisions(found: Floats, truth: Ints) -> dict[int, float]:
+    """Share of the rows named as a class that are of it; classes that are never named left out."""
+    named = found.argmax(1)
+    return {int(c): float((truth[named == c] == c).mean()) for c in np.unique(named)}
+
+
+def confusion(found: Floats, truth: Ints) -> Ints:
+    """How many rows of each true class (rows) were named as each class (columns); [C, C]."""
+    classes = found.shape[1]
+    cells = np.bincount(truth * classes + found.argmax(1), minlength=classes * classes)
+    return cells.reshape(classes, classes).astype(np.int64)
+
+
 def macro_recall(found: Floats, truth: Ints) -> float:
     """The mean of the classes' recalls."""
     return float(np.mean(list(recalls(found, truth).values())))
 
 
 def fit_temperature(logits: Floats, truth: Ints) -> float:
-    """The temperature of least log loss (Guo et al., section 4.2), to 1 %, between 0.25 and 4."""
+    """The temperature of least log loss (Guo et al., section 4.2), to 1 %, between 0.25 and 4.
+
+    A handful of rows must not make it extreme: its logarithm has a normal prior round 0, which
+    weighs as much as few rows do and nothing beside hundreds. Without rows it is 1.
+    """
+    if not len(truth):
+        return 1.0
     grid = np.exp(np.linspace(np.log(0.25), np.log(4), 279))
-    losses = [log_loss(softmax(logits, t), truth) for t in grid]
+    losses = [log_loss(softmax(logits, t), truth) + prior(t, len(truth)) for t in grid]
     return round(float(grid[int(np.argmin(losses))]), 4)
+
+
+def prior(scale: float, rows: int) -> float:
+    """What a scale factor away from 1 costs in log loss a row, where it is fitted on few rows."""
+    return float(np.log(scale) ** 2 / (2 * PRIOR_DEVIATION**2 * rows))
 
 
 @dataclass(frozen=True)
@@ -73,19 +118,40 @@ class Hits:
     group: str
 
 
+class Ranking:
+    """The boxes of many pictures, best first, so that drawing pictures anew sorts nothing."""
+
+    def __init__(self, rows: Sequence[Hits]):
+        scores = _joined([row.scores for row in rows], np.float32)
+        order = np.argsort(-scores, kind="mergesort")
+        self._right = _joined([row.right for row in rows], np.bool_)[order]
+        self._picture = np.repeat(np.arange(len(rows)), [len(row.scores) for row in rows])[order]
+        self._fish = np.array([row.fish for row in rows], np.int64)
+
+    def ap50(self, drawn: Ints | None = None) -> float:
+        """COCO's AP at IoU 0.5: precision, made monotone, at 101 recalls; 0 without fish.
+
+        drawn: how often each picture counts (once each by default).
+        """
+        counts = np.ones(len(self._fish), np.int64) if drawn is None else drawn
+        fish, weight = int(counts @ self._fish), counts[self._picture]
+        if not fish or not weight.any():
+            return 0.0
+        kept = weight > 0
+        weight, right = weight[kept], self._right[kept]
+        hits, count = np.cumsum(weight * right), np.cumsum(weight)
+        precision = np.maximum.accumulate((hits / count)[::-1])[::-1]
+        place = np.searchsorted(hits / fish, np.linspace(0, 1, 101), side="left")
+        return float(np.append(precision, 0.0)[np.minimum(place, len(precision))].mean())
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
+    return np.concatenate(parts) if len(parts) else np.zeros(0, kind)
+
+
 def average_precision_50(rows: Sequence[Hits]) -> float:
-    """COCO's AP at IoU 0.5: precision, made monotone, at 101 recalls."""
-    fish = sum(row.fish for row in rows)
-    scores = np.concatenate([row.scores for row in rows])
-    if not fish or not len(scores):
-        return 0.0
-    order = np.argsort(-scores, kind="mergesort")
-    right = np.concatenate([row.right for row in rows])[order]
-    hits = np.cumsum(right)
-    precision = hits / np.arange(1, len(right) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(hits / fish, np.linspace(0, 1, 101), side="left")
-    return float(np.append(precision, 0.0)[np.minimum(place, len(precision))].mean())
+    """COCO's AP at IoU 0.5: precision, made monotone, at 101 recalls; 0 without fish."""
+    return Ranking(rows).ap50()
 
 
 @dataclass(frozen=True)
@@ -110,7 +176,7 @@ def at_threshold(rows: Sequence[Hits], threshold: float) -> Operating:
 
 def best_f1(rows: Sequence[Hits]) -> Operating:
     """The threshold with the best F1."""
-    scores = np.concatenate([row.scores for row in rows])
+    scores = _joined([row.scores for row in rows], np.float32)
     fish = sum(row.fish for row in rows)
     if not len(scores) or not fish:
         return Operating(1.0, 0.0, 0.0, 0.0)
@@ -131,16 +197,35 @@ def interval(
 ) -> tuple[float, float]:
     """95 % percentile interval of `measure` (rows drawn -> number) over `DRAWS` draws of groups.
 
-    groups: of each row, in the order of the rows.
+    groups: of each row, in the order of the rows. Draws in which the measure is not defined (NaN)
+    are left out; (NaN, NaN) where there are not two groups to draw from.
     """
+    low, high = intervals(groups, lambda drawn: np.array([measure(drawn)]), seed)[0]
+    return float(low), float(high)
+
+
+def intervals(
+    groups: Sequence[str], measure: Callable[[list[int]], Floats], seed: int = 0
+) -> Floats:
+    """`interval` for a measure that gives M numbers at once: [M, 2] low and high ends."""
     members: dict[str, list[int]] = {}
     for i, group in enumerate(groups):
         members.setdefault(group, []).append(i)
     names = sorted(members)
+    if len(names) < 2:
+        # One vessel says nothing about others: no interval is better than one of no width.
+        return np.full((len(measure(list(range(len(groups))))), 2), np.nan)
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(DRAWS):
         drawn = [i for j in rng.integers(0, len(names), len(names)) for i in members[names[j]]]
         values.append(measure(drawn))
-    low, high = np.percentile(values, (2.5, 97.5))
+    return np.array([_middle(column) for column in np.stack(values, axis=1)])
+
+
+def _middle(values: Floats) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return np.nan, np.nan
+    low, high = np.percentile(known, (2.5, 97.5))
     return float(low), float(high)
