@@ -49,10 +49,9 @@ def write_tiny_release(
         path = repository / file
         path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(net, path)
-    ensemble = repository / "deckwatch"
-    (ensemble / str(version)).mkdir(parents=True, exist_ok=True)
-    (ensemble / "labels.txt").write_text("".join(f"{each}\n" for each in labels.codes))
-    files.append("deckwatch/labels.txt")
+    (repository / "deckwatch" / str(version)).mkdir(parents=True, exist_ok=True)
+    files.append(f"deckwatch/{version}/labels.txt")
+    (repository / files[-1]).write_text("".join(f"{each}\n" for each in labels.codes))
     content = {
         "schema": 1,
         "name": name,

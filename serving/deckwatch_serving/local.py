@@ -23,6 +23,7 @@ class LocalRecogniser:
         repository: the model repository; None looks for it (see `find_repository`).
         threads: processor threads for one net; None takes all that are available.
         verify: compare the release's files with their digests first.
+        version: of the release; None is the live one.
 
     Raises:
         ReleaseNotFound: no release there.
@@ -35,9 +36,10 @@ class LocalRecogniser:
         *,
         threads: int | None = None,
         verify: bool = True,
+        version: int | None = None,
     ) -> None:
         self.repository = find_repository(repository)
-        self.release: Release = open_release(self.repository, verify=verify)
+        self.release: Release = open_release(self.repository, version, verify=verify)
         files = (self.release.detector.file, self.release.classifier.file)
         self._detector, self._classifier = _open_nets(
             [self.repository / each for each in files], self.release, threads or available_cores()

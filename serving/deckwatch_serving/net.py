@@ -38,11 +38,14 @@ def choose_runtime(release: Release) -> tuple[str, str]:
 
     OpenVINO in bfloat16 where the release says that its accuracy was proven equal, this processor
     has the instructions, and OpenVINO is installed; else onnxruntime in float32. DECKWATCH_RUNTIME
-    (onnxruntime or openvino) overrules the choice of runtime, never that of precision.
+    (onnxruntime or openvino) overrules the choice of runtime, never that of precision. A release
+    whose nets are quantised (int8) runs on the runtime that they were measured on.
 
     Raises:
-        UsageError: DECKWATCH_RUNTIME names no runtime.
+        UsageError: DECKWATCH_RUNTIME names no runtime, or another than the nets are quantised for.
     """
+    if release.runtime.get("onnxruntime") == "int8":
+        return _quantised(release)
     proven = release.runtime.get("openvino") == "bfloat16" and has_bfloat16()
     named = os.environ.get(RUNTIME_VARIABLE)
     if named:
@@ -54,6 +57,17 @@ def choose_runtime(release: Release) -> tuple[str, str]:
     if proven and importlib.util.find_spec("openvino") is not None:
         return "openvino", "bfloat16"
     return "onnxruntime", "float32"
+
+
+def _quantised(release: Release) -> tuple[str, str]:
+    named = os.environ.get(RUNTIME_VARIABLE) or "onnxruntime"
+    if named != "onnxruntime":
+        raise UsageError(
+            f"{RUNTIME_VARIABLE} is {named!r}, but the nets of release {release.name} "
+            f"{release.version} are quantised (int8) and measured on onnxruntime alone. "
+            f"Unset {RUNTIME_VARIABLE}."
+        )
+    return "onnxruntime", "int8"
 
 
 def has_bfloat16() -> bool:
@@ -75,7 +89,7 @@ def open_net(
         path: an ONNX net with one uint8 input and one float32 output.
         threads: processor threads for one call.
         runtime: "onnxruntime" or "openvino".
-        precision: "float32", or "bfloat16" on OpenVINO only.
+        precision: "float32", "int8" for a quantised net on onnxruntime, or "bfloat16" on OpenVINO.
 
     Raises:
         ReleaseCorrupt: the file is no net that this runtime can load.
@@ -171,4 +185,4 @@ _OPENERS: dict[str, Callable[[Path, int, str], Net]] = {
     "onnxruntime": _open_onnxruntime,
     "openvino": _open_openvino,
 }
-_PRECISIONS = {"onnxruntime": ("float32",), "openvino": ("float32", "bfloat16")}
+_PRECISIONS = {"onnxruntime": ("float32", "int8"), "openvino": ("float32", "bfloat16")}

@@ -64,10 +64,10 @@ def live_version(repository: Path) -> int:
         )
     if pinned:
         return pinned.pop()
-    versions = _versions(repository)
-    if not versions:
+    there = versions(repository)
+    if not there:
         raise _not_a_repository(repository, "given")
-    return versions[-1]
+    return there[-1]
 
 
 def open_release(
@@ -86,7 +86,7 @@ def open_release(
         version = live_version(repository)
     path = repository / ENSEMBLE / str(version) / "release.json"
     if not path.is_file():
-        there = ", ".join(map(str, _versions(repository))) or "none"
+        there = ", ".join(map(str, versions(repository))) or "none"
         raise ReleaseNotFound(
             f"No release of version {version}: {path} is missing (versions there: {there}). "
             "Name another version, or fetch or export the release again."
@@ -102,13 +102,14 @@ def open_release(
     return release
 
 
-def _versions(repository: Path) -> list[int]:
+def versions(repository: Path) -> list[int]:
+    """The versions that have a release.json, ascending."""
     found = (repository / ENSEMBLE).glob("*/release.json")
     return sorted(int(each.parent.name) for each in found if each.parent.name.isdecimal())
 
 
 def _is_repository(folder: Path) -> bool:
-    return bool(_versions(folder))
+    return bool(versions(folder))
 
 
 def _require(folder: Path, how: str) -> Path:

@@ -140,7 +140,7 @@ class Crop(Step):
 class Net(Step):
     """Any net of the release on the CPU: one uint8 input, one float32 output, requests batched.
 
-    Which net it is follows from the step's name: `classifier` runs classifier/<version>/model.onnx.
+    Which net it is follows from the step's name: `detector` or `classifier` of the release.
     """
 
     checks_files = True
@@ -153,7 +153,8 @@ class Net(Step):
 
     def open(self) -> None:
         """Load the net."""
-        self.net = self.open_net(f"{self.name}/{self.version}/model.onnx")
+        spec = self.release.detector if self.name == "detector" else self.release.classifier
+        self.net = self.open_net(spec.file)
 
     def run(self, inputs: Tensors) -> Tensors:
         """One request alone."""

@@ -19,12 +19,16 @@ from deckwatch_serving.child import Child, new_log
 from deckwatch_serving.leash import SHARED_MEMORY
 from deckwatch_serving.ports import LOOPBACK, free_ports, require_free
 from deckwatch_serving.repository import ENSEMBLE, find_repository, open_release
+from deckwatch_serving.running import RunningTriton
+from deckwatch_serving.settling import settle_if_free
 from deckwatch_serving.wheel import find_wheel
-from deckwatch_vision.errors import LauncherError
+from deckwatch_vision.errors import DeckwatchError, LauncherError
 
 # Triton gives its models this long to finish what they are at; a stub needs about 2 s to go.
 _EXIT_TIMEOUT_S = 5
 _GRACE_S = 10.0
+# The launcher waits this long for what Triton says of itself, not longer.
+_LOOK_TIMEOUT_S = 2.0
 # Each instance of a python step maps this much at first and grows by itself where a picture needs
 # more; only pages that were touched take memory.
 _SHARED_MEMORY_BYTES = 16 * 1024 * 1024
@@ -61,6 +65,7 @@ class EmbeddedTriton:
         profile: str | None = None,
     ) -> None:
         self.repository = find_repository(repository)
+        settle_if_free(self.repository)
         self.release = open_release(self.repository)
         wheel = find_wheel()
         _require_shared_memory()
@@ -103,7 +108,11 @@ class EmbeddedTriton:
 
         Raises:
             LauncherError: one of its ports is taken.
+            ReleaseNotFound, ReleaseCorrupt: the live release is gone or damaged by now.
         """
+        # Another one may have been promoted since the last start.
+        settle_if_free(self.repository)
+        self.release = open_release(self.repository)
         ports = (self.http_port, self.grpc_port, self.metrics_port)
         for port, option in zip(ports, _PORT_OPTIONS, strict=True):
             # After a crash the old server may still be letting go of them.
@@ -143,6 +152,9 @@ class EmbeddedTriton:
             ServerError: it does not answer what it should.
         """
         outputs = probe.infer(self.http_port, probe.generated_picture())
+        version = int(outputs["RELEASE"][0]) if outputs.get("RELEASE") else 0
+        if version != self.release.version:  # promoted while the server was starting
+            self.release = open_release(self.repository, version, verify=False)
         probe.check_answer(outputs, len(self.release.labels))
         if self._stubs is None:
             self._stubs = self.child.helpers()
@@ -154,9 +166,29 @@ class EmbeddedTriton:
         been its own, for ever ("Stub process is not healthy"). Only a new start helps.
         """
         running = self.child.helpers()
-        if running is None or self._stubs is None or running >= self._stubs:
+        if running is None or self._stubs is None or running == self._stubs:
             return None
-        return f"{self._stubs - running} of its {self._stubs} steps crashed"
+        # Promoting another release starts steps and ends others: ask what there should be.
+        wanted = self._wanted_stubs()
+        running = self.child.helpers()
+        if wanted is None or running is None or wanted != self._wanted_stubs():
+            return None  # at it right now; look again
+        if running < wanted:
+            return f"{wanted - running} of its {wanted} steps crashed"
+        if running == wanted:
+            self._stubs = running
+        return None
+
+    def _wanted_stubs(self) -> int | None:
+        """Processes of all python steps that Triton holds ready; None where it does not say."""
+        triton = RunningTriton(self.http_url, timeout_s=_LOOK_TIMEOUT_S)
+        try:
+            ready = [(name, version) for name, version in triton.versions() if name != ENSEMBLE]
+            configs = {name: triton.config(name) for name, _ in ready}
+        except DeckwatchError:
+            return None
+        groups = [configs[name].get("instance_group", []) for name, _ in ready]
+        return sum(int(each["count"]) for group in groups for each in group)
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the server and everything it left; may be called twice."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -9,9 +11,9 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from deckwatch_serving.configs import render, write_configs
+from deckwatch_serving.configs import labels_file, render, write_configs
 from deckwatch_serving.repository import live_version, open_release
-from tests.tiny_release import write_tiny_release
+from tests.tiny_release import write_release_file, write_tiny_release
 
 STEPS = ("detect", "decode", "crop", "detector", "classifier", "fuse")
 
@@ -61,8 +63,8 @@ def test_the_ensemble_tells_its_release(repository: Path) -> None:
         assert config.parameters["release_name"].string_value == release.name
         assert config.parameters["labels"].string_value.split(",") == list(release.labels.codes)
         assert list(config.output[0].dims) == [len(release.labels)]
-    labels = (repository / "deckwatch" / "labels.txt").read_text().split()
-    assert labels == list(release.labels.codes)
+        labels = (repository / "deckwatch" / config.output[0].label_filename).read_text().split()
+        assert labels == list(release.labels.codes)
 
 
 def test_every_chain_fits_together(repository: Path) -> None:
@@ -85,7 +87,9 @@ def test_nets_on_gpus(repository: Path, name: str) -> None:
     release = open_release(repository)
     cpu = parse(repository / name / "config.pbtxt")
     gpu = parse(repository / name / "configs" / "gpu.pbtxt")
-    assert (list(cpu.input), list(cpu.output)) == (list(gpu.input), list(gpu.output))
+    for ours, theirs in zip((*cpu.input, *cpu.output), (*gpu.input, *gpu.output), strict=True):
+        assert (ours.name, ours.data_type) == (theirs.name, theirs.data_type)
+        assert fits(ours.dims, theirs.dims)  # the python step leaves open what a release decides
     assert gpu.max_batch_size >= (release.detector.max_fish + 1 if name == "classifier" else 2)
     graph = onnx.load(repository / getattr(release, name).file).graph
     for value, tensor in ((graph.input[0], gpu.input[0]), (graph.output[0], gpu.output[0])):
@@ -102,6 +106,45 @@ def test_nets_on_gpus(repository: Path, name: str) -> None:
     assert tensorrt.parameters["trt_profile_max_shapes"] == shape
 
 
+def test_what_ships_can_hold_a_release_of_any_size(tmp_path: Path) -> None:
+    """Side by side: only the ensemble and the nets on GPUs say what a release decides."""
+    first = write_tiny_release(tmp_path)
+    other = write_tiny_release(tmp_path, version=2, canvas=160, crop=48, configs=False)
+    alike = write_tiny_release(tmp_path, version=3, configs=False)
+    write_configs(tmp_path, first, [other, alike])
+    for step in STEPS:
+        assert list(versions_of(tmp_path / step / "config.pbtxt")) == [1, 2, 3]
+    for net in ("detector", "classifier"):
+        assert list(versions_of(tmp_path / net / "configs" / "gpu.pbtxt")) == [1, 3]
+    for config in both_profiles(tmp_path):
+        assert list(config.version_policy.specific.versions) == [1]
+    unchanged = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pbtxt")}
+    assert write_configs(tmp_path, first, [other, alike]) == []
+    assert {path: path.stat().st_mtime_ns for path in unchanged} == unchanged
+
+
+def test_a_release_that_shared_its_labels_file_keeps_it(tmp_path: Path) -> None:
+    """The first releases had deckwatch/labels.txt among their files."""
+    release = write_tiny_release(tmp_path, configs=False)
+    (tmp_path / "deckwatch" / "1" / "labels.txt").rename(tmp_path / "deckwatch" / "labels.txt")
+    files = dict(release.files)
+    files["deckwatch/labels.txt"] = files.pop("deckwatch/1/labels.txt")
+    release = replace(release, files=files)
+    write_release_file(tmp_path, release)
+    write_configs(tmp_path, open_release(tmp_path))
+    for config in both_profiles(tmp_path):
+        assert config.output[0].label_filename == "labels.txt"
+    assert labels_file(release) == "deckwatch/labels.txt"
+
+
+def versions_of(path: Path) -> list[int]:
+    return list(parse(path).version_policy.specific.versions)
+
+
+def fits(open_: Iterable[int], fixed: Iterable[int]) -> bool:
+    return all(one in (-1, other) for one, other in zip(open_, fixed, strict=True))
+
+
 def test_a_new_release_takes_over_and_leaves_the_old_steps(tmp_path: Path) -> None:
     write_tiny_release(tmp_path)
     second = write_tiny_release(tmp_path, version=2, name="second", configs=False)
@@ -109,5 +152,6 @@ def test_a_new_release_takes_over_and_leaves_the_old_steps(tmp_path: Path) -> No
     written = write_configs(tmp_path, second)
     assert live_version(tmp_path) == 2
     assert all(each.is_file() for each in written)
+    assert written[-1] == tmp_path / "deckwatch" / "config.pbtxt", "what says it is live comes last"
     assert (tmp_path / "detect" / "1" / "model.py").is_file()
     assert not list(tmp_path.rglob("*.new"))

@@ -43,7 +43,7 @@ def content(**changes: Any) -> dict[str, Any]:
         "files": {
             "detector/3/model.onnx": "a" * 64,
             "classifier/3/model.onnx": "b" * 64,
-            "deckwatch/labels.txt": "0" * 64,
+            "deckwatch/3/labels.txt": "0" * 64,
         },
         "training_data": [
             {

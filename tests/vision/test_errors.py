@@ -28,6 +28,8 @@ WIRE = {
     "ReleaseError": ("release-error", 500),
     "ReleaseNotFound": ("release-not-found", 500),
     "ReleaseCorrupt": ("release-corrupt", 500),
+    "ReleaseRefused": ("release-refused", 500),
+    "SwapFailed": ("swap-failed", 500),
     "ServerError": ("server-error", 503),
     "ServerUnavailable": ("server-unavailable", 503),
     "ServerOverloaded": ("server-overloaded", 503),

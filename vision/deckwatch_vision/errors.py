@@ -10,7 +10,9 @@ DeckwatchError
 │   └── UnreadableImage        missing file, directory, permissions (client side)
 ├── ReleaseError               the models are at fault
 │   ├── ReleaseNotFound
-│   └── ReleaseCorrupt         a digest that does not match, a malformed release.json
+│   ├── ReleaseCorrupt         a digest that does not match, a malformed release.json
+│   ├── ReleaseRefused         worse than the live one, or not comparable with it
+│   └── SwapFailed             could not be made live; the old one still is
 ├── ServerError                the server is at fault
 │   ├── ServerUnavailable
 │   ├── ServerOverloaded
@@ -103,6 +105,18 @@ class ReleaseCorrupt(ReleaseError):
     """A file differs from its digest, or release.json is malformed. Fetch the release again."""
 
     code = "release-corrupt"
+
+
+class ReleaseRefused(ReleaseError):
+    """A release is worse than the live one, or not comparable. Improve it, or force it."""
+
+    code = "release-refused"
+
+
+class SwapFailed(ReleaseError):
+    """A release could not be made live; the one before it still is. Mend what the message says."""
+
+    code = "swap-failed"
 
 
 class ServerError(DeckwatchError):

@@ -21,7 +21,7 @@ from deckwatch_vision.species import LabelSet
 SCHEMA = 1
 WHOLE_PICTURE = ("no_fish", "always")
 RUNTIMES = ("onnxruntime", "openvino")
-PRECISIONS = ("float32", "float16", "bfloat16")
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 
 
 @dataclass(frozen=True, slots=True)
