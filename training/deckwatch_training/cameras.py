@@ -26,7 +26,7 @@ from deckwatch_vision.errors import ImageError
 # The share of the cells that counts, and how far apart they may be on average. Chosen on simulated
 # vessels: farther would merge cameras, which only makes units larger; nearer would leave one camera
 # on both sides of a split, which makes every figure measured afterwards too kind.
-STILL, APART = 0.4, 0.09
+STILL, APART = 0.4, 0.08
 # Pictures that are clustered at once: distances grow with the square, 16 MB for these.
 AT_ONCE = 2000
 # Pictures of a cluster that others are compared with, and most clusters and pictures on the page.

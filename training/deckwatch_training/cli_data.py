@@ -9,6 +9,7 @@ from deckwatch_training.cli_data_check import check_data
 from deckwatch_training.cli_data_collect import collect
 from deckwatch_training.cli_data_conflicts import conflicts
 from deckwatch_training.cli_data_import import import_data
+from deckwatch_training.cli_data_report import report_data
 from deckwatch_training.cli_data_simulate import simulate_data
 from deckwatch_training.cli_data_split import split_data
 
@@ -32,3 +33,4 @@ data.command("conflicts")(conflicts)
 data.command("split")(split_data)
 data.command("check")(check_data)
 data.command("balance")(balance_data)
+data.command("report")(report_data)

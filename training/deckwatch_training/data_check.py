@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deckwatch_training import catalogue as catalogues
 from deckwatch_training import duplicates, looks, split
@@ -19,12 +20,13 @@ from deckwatch_training.label_map import species_of
 from deckwatch_training.looks import Look
 from deckwatch_vision.boxes import iou
 from deckwatch_vision.errors import ImageError
-from deckwatch_vision.species import NO_FISH
 
 # Pixels. A fish of which one side is shorter shows no feature of its species.
 TINY = 8.0
 # Two boxes that overlap more than this are round one animal.
 SAME_ANIMAL = 0.8
+# Two boxes in one place on two pictures that look alike, and how many pictures back are compared.
+_SAME_PLACE, _BEFORE = 0.6, 8
 # Half a pixel outside is rounding.
 _OUTSIDE = 0.5
 
@@ -33,7 +35,8 @@ _OUTSIDE = 0.5
 class Issue:
     """Something to look at.
 
-    kind: one of `KINDS`. wrong: it has to be mended, else it is worth knowing.
+    kind: one of `KINDS`. wrong: it has to be mended, else it is worth knowing. other: the picture
+    that it is at odds with.
     """
 
     kind: str
@@ -41,6 +44,7 @@ class Issue:
     file: str
     what: str
     do: str
+    other: str | None = None
 
 
 # Every kind with what it means, in the order in which they are reported.
@@ -52,7 +56,7 @@ KINDS = {
     "conflict": "equal pictures or boxes with different labels",
     "leak": "vessels, cameras or duplicates on several sides of a split",
     "twice": "equal pictures, or two boxes round one animal",
-    "doubt": "pictures that look alike but have no species in common",
+    "doubt": "animals that are of another species on a picture that looks alike",
     "tiny": f"boxes with a side under {TINY:g} pixels",
     "licence": "pictures whose licence nobody noted",
     "vessel": "pictures of which neither vessel nor camera is known",
@@ -155,8 +159,7 @@ def _inside(box: Box, entry: Entry) -> bool:
 def _overlaps(entry: Entry) -> Iterator[Issue]:
     if len(entry.boxes) < 2:
         return
-    edges = [[b.x, b.y, b.x + b.width, b.y + b.height] for b in entry.boxes]
-    corners = np.array(edges, np.float32)
+    corners = _corners(entry)
     for i, j in np.argwhere(np.triu(iou(corners, corners) > SAME_ANIMAL, 1)):
         one, other = entry.boxes[i], entry.boxes[j]
         where = f"at {one.x:g}, {one.y:g}"
@@ -171,6 +174,12 @@ def _overlaps(entry: Entry) -> Iterator[Issue]:
                 "twice", False, entry.file, f"two {one.label} boxes {where} round one animal",
                 "Delete one of them.",
             )  # fmt: skip
+
+
+def _corners(entry: Entry) -> NDArray[np.float32]:
+    """The boxes of a picture as float32 [N, 4] x1 y1 x2 y2."""
+    edges = [[b.x, b.y, b.x + b.width, b.y + b.height] for b in entry.boxes]
+    return np.array(edges, np.float32).reshape(-1, 4)
 
 
 def _codes(data: Catalogue) -> Iterator[Issue]:
@@ -196,26 +205,49 @@ def _labels(data: Catalogue, twins: Duplicates) -> Iterator[Issue]:
             yield Issue(
                 "conflict", True, files[0],
                 f"the same picture as {_few(files[1:])}, labelled {said}",
-                "Correct one of them and leave the others out.",
+                "Correct one of them and leave the others out.", files[1],
             )  # fmt: skip
         else:
             yield Issue(
                 "twice", False, files[0], f"the same picture as {_few(files[1:])}", "Leave one out."
             )
     for group in twins.near:
-        first = group[0]
-        for i in group[1:]:
-            if of_exact.get(i, -1) == of_exact.get(first, -2):
-                continue
-            one, other = (set(species(data.entries[k])) - {NO_FISH} for k in (first, i))
-            # Frames of one scene may differ by a fish more, hardly in all their species.
-            if one and other and not one & other:
-                yield Issue(
-                    "doubt", False, data.entries[i].file,
-                    f"looks like {data.entries[first].file}, but that has "
-                    f"{', '.join(sorted(one))} and this {', '.join(sorted(other))}",
-                    "Look at both.",
-                )  # fmt: skip
+        for before, i in _neighbours(group):
+            if of_exact.get(i, -1) != of_exact.get(before, -2):
+                yield from _doubts(data.entries[before], data.entries[i])
+
+
+def _neighbours(group: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of a group: all of a small one, else each with the few before it."""
+    for place, i in enumerate(group):
+        for before in group[max(0, place - _BEFORE) : place]:
+            yield before, i
+
+
+def _doubts(one: Entry, other: Entry) -> Iterator[Issue]:
+    """Two frames that look alike: an animal that did not move but is of another species."""
+    if not one.boxes or not other.boxes:
+        return
+    overlaps = iou(_corners(one), _corners(other))
+    for i, j in np.argwhere(overlaps > _SAME_PLACE):
+        was, now = one.boxes[i].label, other.boxes[j].label
+        # Where a second fish lies on the first, the labels only stand in another order.
+        if was != now and not _explained(one, other, overlaps, i, j):
+            box = other.boxes[j]
+            yield Issue(
+                "doubt", False, other.file,
+                f"the {now} at {box.x:g}, {box.y:g} is {was} on {one.file}, which looks alike",
+                "Decide which it is.", one.file,
+            )  # fmt: skip
+
+
+def _explained(
+    one: Entry, other: Entry, overlaps: NDArray[np.float32], i: np.intp, j: np.intp
+) -> bool:
+    """Whether each of two boxes also has one of its own species in the same place."""
+    was = [k for k in range(len(other.boxes)) if other.boxes[k].label == one.boxes[i].label]
+    now = [k for k in range(len(one.boxes)) if one.boxes[k].label == other.boxes[j].label]
+    return bool((overlaps[i, was] > _SAME_PLACE).any() or (overlaps[now, j] > _SAME_PLACE).any())
 
 
 def _leaks(data: Catalogue, twins: Duplicates) -> Iterator[Issue]:

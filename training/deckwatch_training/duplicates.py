@@ -23,7 +23,7 @@ from deckwatch_vision.likeness import NEAR
 BANDS, BAND_BITS = 4, 16
 # Bits, at most, that two hashes of near duplicates differ in. pHash: see `likeness`. dHash looks at
 # single grey steps, so noise and compression turn more of its bits.
-NEAR_DHASH = 10
+NEAR_DHASH = 12
 MOST = 2 * BANDS - 1
 # Candidate pairs that are compared at once: 16 bytes each, twice.
 _AT_ONCE = 1 << 21
