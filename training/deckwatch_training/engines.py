@@ -13,6 +13,7 @@ there between items. What it raises ends the run.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import multiprocessing
 import os
 import signal
@@ -192,7 +193,7 @@ def _cluster(workers: int) -> Iterator[int]:
 
     ours = not ray.is_initialized()
     if ours:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if address:
                 ray.init(address=address, **quiet)

@@ -6,6 +6,7 @@ Finders are sent to workers; each opens its nets there when it sees its first pi
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from deckwatch_serving.repository import find_repository, open_release
 from deckwatch_vision.boxes import letterbox, nms
 from deckwatch_vision.errors import ReleaseNotFound, UsageError
 from deckwatch_vision.heads import decode_heads
-from deckwatch_vision.recognise import find_fish, fuse, make_crops
+from deckwatch_vision.recognise import assemble, find_fish, fuse, make_crops
 from deckwatch_vision.release import Release, sha256_file
 
 if TYPE_CHECKING:
@@ -115,11 +116,9 @@ class ByRelease(_Sendable):
         boxes, scores = find_fish(heads, (fit, height, width), release)
         crops, row_boxes, row_scores = make_crops(pixels, boxes, scores, release)
         fused = fuse(classifier(crops), row_boxes, row_scores, release)
-        codes = release.labels.codes
-        rows = zip(fused.boxes, fused.scores, fused.fish_likelihoods, strict=True)
         return [
-            Found(_edges(box), float(score), codes[int(each.argmax())], float(each.max()))
-            for box, score, each in rows
+            Found(_edges(fish.box), fish.score, fish.label, fish.likelihoods[fish.label])
+            for fish in assemble(fused, (height, width), release).fish
         ]
 
 
@@ -213,6 +212,6 @@ def _threshold(folder: Path) -> float:
     )
 
 
-def _edges(box: NDArray[np.float32]) -> tuple[float, float, float, float]:
+def _edges(box: Iterable[float]) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (round(float(v), 2) for v in box)
     return x1, y1, x2, y2

@@ -191,11 +191,6 @@ def images(settings: Settings) -> Iterator[str]:
 
 def _missing(settings: Settings, journal: Journal, summary: Summary) -> Iterator[Item]:
     total = sum(1 for _ in images(settings))
-    if not total:
-        raise UsageError(
-            f"{settings.input_folder} holds no pictures "
-            f"({', '.join(sorted(picture_files.SUFFIXES))}). Give a folder that does."
-        )
     for image in track(images(settings), "cutting", total):
         summary.pictures += 1
         digest = picture_files.stamp(settings.input_folder / image)
@@ -247,6 +242,11 @@ def _check(settings: Settings) -> None:
     if settings.no_fish not in get_args(NoFish):
         raise UsageError(
             f"--no_fish {settings.no_fish!r}: give one of {', '.join(get_args(NoFish))}."
+        )
+    if next(images(settings), None) is None:
+        raise UsageError(
+            f"{source} holds no pictures ({', '.join(sorted(picture_files.SUFFIXES))}). Give a "
+            "folder that does."
         )
     if not 8 <= settings.size <= 4096:
         raise UsageError(f"--size {settings.size}: give 8 to 4096 pixels.")

@@ -65,7 +65,7 @@ def _turn(sample: Sample, degrees: float, canvas: str) -> bool:
     cosine, sine = float(np.cos(angle)), float(np.sin(angle))
     quarter = degrees % 90 == 0
     if quarter:  # rounding would leave slivers of the fill at the edges
-        cosine, sine = round(cosine), round(sine)
+        cosine, sine = float(round(cosine)), float(round(sine))
     matrix = np.array([[cosine, -sine, 0], [sine, cosine, 0]])
     size = width, height
     if canvas == "grow":

@@ -7,8 +7,8 @@
       - {name: "my_steps:salt_on_the_lens", probability: 0.1}
 
 For every copy each step that is enabled passes with its probability. Did fewer than `least` pass,
-more are drawn by weight; did more than `most`, `most` of them are drawn by weight. Those left are
-applied in the order of the list.
+more are drawn, in proportion to their probability; did more than `most`, `most` of them are drawn,
+in proportion to their weight. Those left are applied in the order of the list.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StepConfig(Section):
 
     name: str
     probability: float = Field(default=0.5, ge=0, le=1)  # chance that a copy considers it
-    weight: float = Field(default=1.0, gt=0)  # where a copy considers too many or too few
+    weight: float = Field(default=1.0, gt=0)  # against others, where a copy considers too many
     enabled: bool = True
     parameters: dict[str, Any] = Field(default_factory=dict)
 
@@ -144,16 +144,19 @@ class Plan:
         if len(passed) < recipe.least:
             there = {step.place for step in passed}
             others = [s for s in usable if s.place not in there and s.config.probability > 0]
-            passed += _drawn(others, recipe.least - len(passed), rng)
+            chances = [step.config.probability for step in others]
+            passed += _drawn(others, chances, recipe.least - len(passed), rng)
         if recipe.most is not None and len(passed) > recipe.most:
-            passed = _drawn(passed, recipe.most, rng)
+            weights = [step.config.weight for step in passed]
+            passed = _drawn(passed, weights, recipe.most, rng)
         return sorted(passed, key=lambda step: step.place)
 
 
-def _drawn(among: list[Ready], number: int, rng: np.random.Generator) -> list[Ready]:
+def _drawn(
+    among: list[Ready], shares: list[float], number: int, rng: np.random.Generator
+) -> list[Ready]:
     number = min(number, len(among))
     if not number:
         return []
-    weights = np.array([step.config.weight for step in among])
-    chosen = rng.choice(len(among), number, replace=False, p=weights / weights.sum())
+    chosen = rng.choice(len(among), number, replace=False, p=np.array(shares) / sum(shares))
     return [among[int(i)] for i in chosen]
