@@ -90,6 +90,9 @@ def import_data(
     from deckwatch_training.importers.source import Source
     from deckwatch_vision.errors import UsageError
 
+    renamed = _renamed(column or [])
+    if renamed and not facts:
+        raise UsageError("--column goes with --facts, the file whose column it names.")
     if replace and not add:
         raise UsageError("--replace goes with --add. Without it there is nothing to replace.")
     given = {
@@ -100,7 +103,7 @@ def import_data(
         "licence": licence,
     }
     data_store.check_free(out, add=add)
-    read = [facts_.read(each, _renamed(column or [])) for each in facts or []]
+    read = [facts_.read(each, renamed) for each in facts or []]
     try:
         imported = importing.import_source(
             Source(source, images, boxes, classes, confidence, level),
@@ -160,5 +163,5 @@ def _tell(imported: object, total: int, out: Path, unused: list[str]) -> None:
         shown = ", ".join(unused[:3])
         typer.echo(f"{len(unused)} images of --facts are not in the source: {shown} ...", err=True)
     if imported.problems:
-        lost = f", {imported.lost} pictures are missing for it" if imported.lost else ""
+        lost = f", {imported.lost} cost a picture or a box" if imported.lost else ""
         typer.echo(f"{len(imported.problems)} problems{lost}: see {out / PROBLEMS}", err=True)

@@ -39,7 +39,7 @@ class Imported:
 
     @property
     def lost(self) -> int:
-        """How many pictures are missing because something was wrong with them."""
+        """How many problems cost a picture or a box."""
         return sum(problem.lost for problem in self.problems)
 
 
@@ -130,11 +130,11 @@ def merge(old: Catalogue, new: Catalogue, *, replacing: bool = False) -> Catalog
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """Write `problems.csv`: file, what is wrong, what to do, whether the picture is lost."""
+    """Write `problems.csv`: file, what is wrong, what to do, whether something is lost by it."""
     part = path.with_name(path.name + ".part")
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "what", "do", "picture_lost"))
+        writer.writerow(("file", "what", "do", "lost"))
         for each in problems:
             writer.writerow((each.file, each.what, each.cure, "yes" if each.lost else "no"))
     part.replace(path)
@@ -146,7 +146,7 @@ def read_problems(path: Path) -> list[Problem]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            Problem(row["file"], row["what"], row["do"], row["picture_lost"] == "yes")
+            Problem(row["file"], row["what"], row["do"], row["lost"] == "yes")
             for row in csv.DictReader(file)
         ]
 
