@@ -53,7 +53,7 @@ figcaption { color: #51626e; } .pictures figcaption { max-width: 22rem; }
 <tbody>{% for row in part.rows %}<tr>{% for cell in row %}
 <td{% if cell.number %} class="number"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
-{% elif kind == "images" %}<div class="pictures">{% for image in part %}
+{% elif kind in ("pictures", "plot") %}<div class="{{ kind }}">{% for image in part %}
 <figure><img src="{{ image.uri }}" alt="{{ image.caption }}">
 <figcaption>{{ image.caption }}</figcaption></figure>{% endfor %}</div>
 {% endif %}{% endfor %}
@@ -88,7 +88,7 @@ class Page:
         held = io.BytesIO()
         figure.savefig(held, format="png", dpi=110, bbox_inches="tight", metadata={"Software": ""})
         uri = "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
-        self._parts.append(("images", [{"uri": uri, "caption": caption}]))
+        self._parts.append(("plot", [{"uri": uri, "caption": caption}]))
 
     def pictures(self, shown: Sequence[tuple[NDArray[np.uint8], str]]) -> None:
         """RGB uint8 [H, W, 3] pictures side by side, each with its caption."""
@@ -96,7 +96,7 @@ class Page:
         for pixels, caption in shown:
             data = base64.b64encode(encode_jpeg(np.ascontiguousarray(pixels))).decode()
             images.append({"uri": "data:image/jpeg;base64," + data, "caption": caption})
-        self._parts.append(("images", images))
+        self._parts.append(("pictures", images))
 
     def html(self) -> str:
         """The page."""

@@ -9,6 +9,7 @@ over whole vessels; null is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -19,8 +20,8 @@ from deckwatch_training import breakdown, metrics
 from deckwatch_training.answers import Answer, Answers, Track
 from deckwatch_training.coco import ANY, Sheet, mean_of, precision_table
 from deckwatch_training.crops import Example, picture_label
-from deckwatch_training.dataset import DataSet
-from deckwatch_training.detection import matches
+from deckwatch_training.dataset import DataSet, Picture
+from deckwatch_training.detection import Found, matches
 from deckwatch_training.estimates import Estimate, measured, of_likelihoods, per_class, rounded
 from deckwatch_training.fish_level import fish_level
 from deckwatch_training.metrics import Floats, Hits, Ints, Ranking
@@ -134,20 +135,44 @@ def of(
 
 
 def _detector(rows: Sequence[Answer], threshold: float) -> dict[str, Any]:
-    groups = [row.picture.group for row in rows]
-    curve = Ranking([hits_of(row, row.curve.boxes, row.curve.scores) for row in rows])
-    alone = Ranking([hits_of(row, row.found.boxes, row.found.scores) for row in rows])
-    sheets = [_sheet(row) for row in rows]
-    table = precision_table(sheets, [ANY])
-    shipped = [hits_of(row, row.shipped.boxes, row.shipped.scores) for row in rows]
-    fish = any(row.fish for row in rows)
+    fish = [replace(row.picture, boxes=row.truth()[0], names=tuple(row.truth()[1])) for row in rows]
+    alone = [_hits(p, row.found) for p, row in zip(fish, rows, strict=True)]
     return {
-        "ap50": measured(groups, partial(drawn_ap50, curve, len(rows))) if fish else [None] * 3,
-        "ap50_without_veto": rounded(alone.ap50()),
+        "threshold": threshold,
+        "ap50_without_veto": rounded(Ranking(alone).ap50()),
+        **finding(
+            fish,
+            [Found(row.curve.boxes, row.curve.scores) for row in rows],
+            [Found(row.shipped.boxes, row.shipped.scores) for row in rows],
+        ),
+    }
+
+
+def finding(
+    fish: Sequence[Picture], curve: Sequence[Found], shipped: Sequence[Found]
+) -> dict[str, Any]:
+    """How well fish are found, whatever their species.
+
+    fish: the pictures with their fish boxes alone; curve: boxes of every score; shipped: those that
+    are reported.
+    """
+    groups = [picture.group for picture in fish]
+    hits = [_hits(picture, got) for picture, got in zip(fish, curve, strict=True)]
+    sheets = [
+        Sheet(
+            p.width, p.height, p.boxes, [ANY] * len(p.boxes),
+            got.boxes, got.scores, [ANY] * len(got.scores),
+        )
+        for p, got in zip(fish, curve, strict=True)
+    ]  # fmt: skip
+    table = precision_table(sheets, [ANY])
+    any_fish = any(len(picture.boxes) for picture in fish)
+    ap50 = partial(drawn_ap50, Ranking(hits), len(fish))
+    return {
+        "ap50": measured(groups, ap50) if any_fish else [None, None, None],
         "ap": rounded(mean_of(table[..., 0])),
         "ap75": rounded(mean_of(table[5, :, :, 0])),
-        "threshold": threshold,
-        **operating(shipped, groups),
+        **operating([_hits(p, got) for p, got in zip(fish, shipped, strict=True)], groups),
     }
 
 
@@ -156,18 +181,9 @@ def drawn_ap50(ranking: Ranking, pictures: int, drawn: list[int]) -> float:
     return ranking.ap50(np.bincount(drawn, minlength=pictures))
 
 
-def hits_of(row: Answer, boxes: Any, scores: Any) -> Hits:
-    """Boxes against the fish of a picture, whatever their species."""
-    truth, _ = row.truth()
-    return Hits(scores, matches(boxes, truth), len(truth), row.picture.group)
-
-
-def _sheet(row: Answer) -> Sheet:
-    truth, names = row.truth()
-    return Sheet(
-        row.picture.width, row.picture.height, truth, [ANY] * len(names),
-        row.curve.boxes, row.curve.scores, [ANY] * len(row.curve.scores),
-    )  # fmt: skip
+def _hits(picture: Picture, got: Found) -> Hits:
+    right = matches(got.boxes, picture.boxes)
+    return Hits(got.scores, right, len(picture.boxes), picture.group)
 
 
 def operating(rows: Sequence[Hits], groups: Sequence[str]) -> dict[str, Any]:
