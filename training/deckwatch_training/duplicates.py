@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from deckwatch_training.looks import Look
 from deckwatch_training.unions import Unions
 from deckwatch_vision.errors import ImageError, UsageError
-from deckwatch_vision.likeness import NEAR
 
 BANDS, BAND_BITS = 4, 16
-# Bits, at most, that two hashes of near duplicates differ in. pHash: see `likeness`. dHash looks at
-# single grey steps, so noise and compression turn more of its bits.
-NEAR_DHASH = 12
 MOST = 2 * BANDS - 1
+# Bits, at most, that two hashes of near duplicates differ in. dHash looks at single grey steps, so
+# noise and compression turn more of its bits.
+NEAR_PHASH, NEAR_DHASH = MOST, 12
 # Candidate pairs that are compared at once: 16 bytes each, twice.
 _AT_ONCE = 1 << 21
 
@@ -42,7 +41,7 @@ class Duplicates:
 
 
 def find(
-    looks: Sequence[Look | ImageError], phash_bits: int = NEAR, dhash_bits: int = NEAR_DHASH
+    looks: Sequence[Look | ImageError], phash_bits: int = NEAR_PHASH, dhash_bits: int = NEAR_DHASH
 ) -> Duplicates:
     """Duplicates among pictures; those that could not be decoded are in no group.
 

@@ -22,7 +22,7 @@ from deckwatch_training.unions import Unions
 from deckwatch_vision.errors import UsageError
 
 # Orders that are tried, fewer where there are many units: the work is about the same.
-_TRIES, _WORK = 64, 8_000
+_TRIES, _WORK = 32, 4_000
 # What a species that one side lacks, though it could have it, costs against shares being off.
 _MISSING = 4.0
 

@@ -13,9 +13,9 @@ from deckwatch_training.looks import Look
 
 @pytest.fixture(scope="session")
 def vessels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Catalogue, list[Look]]:
-    """Folder, data set and looks of 72 pictures of six vessels, a third of them at night."""
+    """Folder, data set and looks of 48 pictures of six vessels, a third of them at night."""
     folder = tmp_path_factory.mktemp("vessels")
-    data = simulate.write(folder, pictures=72, vessels=6, seed=5, size=(320, 180))
+    data = simulate.write(folder, pictures=48, vessels=6, seed=5, size=(320, 180))
     seen = looks.survey([data.path(entry) for entry in data.entries], workers=1)
     assert all(isinstance(look, Look) for look in seen)
     looks.write(folder, seen)
