@@ -10,8 +10,6 @@ from typing import Any
 from benchmarks.serving import PHASES
 from tools.docs import table
 
-PART = re.compile(r"(<!-- measured: serving -->\n)(.*?)(<!-- measured end -->)", re.DOTALL)
-
 # Against the arm `bare`: the most that one client may wait, the least that eight may get.
 MOST_P50 = 1.08
 LEAST_THROUGHPUT = 0.95
@@ -62,16 +60,30 @@ def write_into(document: Path, results: dict[str, Any]) -> None:
     Raises:
         ValueError: the document has no such marks.
     """
+    write_part(document, "serving", render(results))
+
+
+def write_part(document: Path, name: str, tables: str) -> None:
+    """Put Markdown between the marks `measured: NAME` and `measured end` of `document`.
+
+    Raises:
+        ValueError: the document has no such marks.
+    """
     text = document.read_text(encoding="utf-8")
-    if not PART.search(text):
+    marks = part(name)
+    if not marks.search(text):
         raise ValueError(
-            f"{document} has no part to write: put the lines <!-- measured: serving --> and "
+            f"{document} has no part to write: put the lines <!-- measured: {name} --> and "
             "<!-- measured end --> where the tables shall stand."
         )
-    tables = render(results)
     document.write_text(
-        PART.sub(lambda part: f"{part[1]}{tables}\n{part[3]}", text), encoding="utf-8"
+        marks.sub(lambda found: f"{found[1]}{tables}\n{found[3]}", text), encoding="utf-8"
     )
+
+
+def part(name: str) -> re.Pattern[str]:
+    """The marks of a part that is written by measuring, and what stands between them."""
+    return re.compile(rf"(<!-- measured: {name} -->\n)(.*?)(<!-- measured end -->)", re.DOTALL)
 
 
 def _machine(results: dict[str, Any]) -> str:

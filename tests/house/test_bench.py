@@ -5,11 +5,13 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import report, workbench
 from benchmarks.__main__ import DOCUMENT, RESULTS
 from benchmarks.settings import CLIENTS, QUICK, SIZES
 from benchmarks.stages import STAGES
@@ -69,15 +71,42 @@ def test_a_quick_run(tmp_path: Path) -> None:
     assert str(tmp_path) not in output.read_text(encoding="utf-8")
 
 
-def test_the_document_shows_what_is_stored() -> None:
-    part = report.PART.search(DOCUMENT.read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    ("name", "stored", "render"),
+    [("serving", RESULTS, report.render), ("training", workbench.RESULTS, workbench.render)],
+)
+def test_the_document_shows_what_is_stored(
+    name: str, stored: Path, render: Callable[[dict[str, Any]], str]
+) -> None:
+    part = report.part(name).search(DOCUMENT.read_text(encoding="utf-8"))
     assert part is not None
-    if RESULTS.exists():
-        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    if stored.exists():
+        results = json.loads(stored.read_text(encoding="utf-8"))
         assert results["mode"] == "full"
-        assert part[2].strip() == report.render(results).strip()
+        assert part[2].strip() == render(results).strip()
     else:
         assert part[2].strip() == "Nothing is stored for this version."
+
+
+@pytest.mark.timeout(600)
+def test_a_quick_run_of_the_workbench(tmp_path: Path) -> None:
+    output = tmp_path / "training.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.workbench", "--quick", "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text(encoding="utf-8"))
+    assert results["mode"] == "quick"
+    ratio = results["augmentation"]["ratio"]
+    assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+    assert all(arm["ratio"] > 0 for arm in results["training"]["arms"].values())
+    assert results["memory"]["peak_mib"] > 0
+    assert workbench.render(results).strip() == done.stdout.strip()
 
 
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ def retrain(
     """From pictures to a released model, in one command.
 
     Import, check, split, augment, train, crop, export, evaluate, select and promote: each stage
-    runs only where something that it depends on has changed. The same command continues a run that was interrupted, so it can stand in a crontab or a
-    Kubernetes Job as it is. It ends with a report, report.html in the work folder.
+    runs only where something that it depends on has changed. The same command continues a run that
+    was interrupted, so it can stand in a crontab or a Kubernetes Job as it is. It ends with a
+    report, report.html in the work folder.
 
     \b
     Exit status:
