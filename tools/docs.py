@@ -21,6 +21,9 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
 from tools.install import ROOT
 
 PART = re.compile(
@@ -79,6 +82,36 @@ def write_scorecard() -> str:
 
     release = open_release(find_repository(ROOT / "model_repository"), verify=False)
     return "\n".join(scorecard_table(release.scorecard["valid"]))
+
+
+def write_retrain() -> str:
+    """Every key of a retraining's configuration; what a candidate holds is in training.md."""
+    from deckwatch_training import retrain_config as config
+
+    lists = {
+        "sources": config.SourceConfig,
+        "detectors": config.CandidateConfig,
+        "augment": config.AugmentConfig,
+        "crop": config.CropConfig,
+        "split": config.SplitConfig,
+        "select": config.SelectConfig,
+        "promote": config.PromoteConfig,
+    }
+    rows = []
+    for name, field in config.RetrainConfig.model_fields.items():
+        inner = lists.get(name)
+        rows.append((f"`{name}`", "" if inner else _default(field), field.description or ""))
+        for key, each in inner.model_fields.items() if inner else ():
+            rows.append((f"`{name}.{key}`", _default(each), each.description or ""))
+    return table(("key", "default", "meaning"), rows)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "see training.md"
+    return "" if field.default in (None, "", []) else f"`{field.default}`"
 
 
 def write_routes() -> str:
@@ -142,6 +175,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "routes": write_routes,
     "errors": write_errors,
     "extras": write_extras,
+    "retrain": write_retrain,
     "scorecard": write_scorecard,
     "targets": write_targets,
 }
