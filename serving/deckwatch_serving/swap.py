@@ -67,8 +67,10 @@ def swap(
     history.announce(repository, change)
     _move(repository, live, new, rollouts, tell)
     history.note(repository, change)
+    beside = [live] if keep_loaded else []
+    configs.write_texts(repository, configs.render_steps(repository, new, beside))
     history.done(repository)
-    _tidy(repository, new, [live] if keep_loaded else [], rollouts, tell)
+    _tidy(rollouts, tell)
 
 
 def bring_up(repository: Path, servers: Sequence[RunningTriton], tell: Tell = silent) -> None:
@@ -83,7 +85,8 @@ def bring_up(repository: Path, servers: Sequence[RunningTriton], tell: Tell = si
     live = open_release(repository)
     rollouts = [Rollout(each, repository, live) for each in servers]
     _move(repository, live, live, rollouts, tell)
-    _tidy(repository, live, [], rollouts, tell)
+    configs.write_texts(repository, configs.render_steps(repository, live))
+    _tidy(rollouts, tell)
 
 
 def check_in_process(repository: Path, release: Release) -> None:
@@ -153,15 +156,8 @@ def _put_back(
     return f"{_named(live)} is still live."
 
 
-def _tidy(
-    repository: Path,
-    new: Release,
-    beside: Sequence[Release],
-    rollouts: Sequence[Rollout],
-    tell: Tell,
-) -> None:
-    """Step 4. Nothing that goes wrong here takes the new release away."""
-    configs.write_texts(repository, configs.render_steps(repository, new, beside))
+def _tidy(rollouts: Sequence[Rollout], tell: Tell) -> None:
+    """Step 4 on the servers. Nothing that goes wrong here takes the new release away."""
     for each in rollouts:
         for problem in each.tidy():
             tell(f"{each.url}: {problem}")
