@@ -81,7 +81,8 @@ def augmented(engine: engines.Engine, photos: Path, labels: Path, out: Path) -> 
     """Fill the folder `out`."""
     settings = Settings(
         input_folder=photos, output_folder=out, label_file=labels, originals="none",
-        new_label_file=out.with_suffix(".csv"), steps="flip,rotate30,noise", workers=2,
+        new_label_file=out.with_suffix(".csv"),
+        steps="flip,rotate30,noise,tests.training.augment.own_steps:shade", workers=2,
         engine=engine,
     )  # fmt: skip
     augment(settings)

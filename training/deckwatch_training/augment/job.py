@@ -80,7 +80,7 @@ def augment(settings: Settings, say: Callable[[str], None] = lambda _: None) -> 
     summary, folder = Summary(), settings.output_folder
     decisive = {
         "seed": maker.seed, "steps": maker.recipe.digest(), "originals": maker.originals,
-        "night frames": maker.references.digest,
+        "night frames": maker.references.digest, "own steps": maker.plan.own_code(),
     }  # fmt: skip
     with (
         LabelIndex(settings.label_file) as index,

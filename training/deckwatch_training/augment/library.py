@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
@@ -25,8 +26,16 @@ def _albumentations() -> Any:
     """The package, imported by the workers that need it: it takes seconds."""
     # On import it would ask a server whether there is a newer version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations
-
+    # It would import torch to offer tensors: another 340 MB and most of the time, in each worker.
+    missing = object()
+    torch = sys.modules.get("torch", missing)
+    if torch is missing:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # makes `import torch` fail
+    try:
+        import albumentations
+    finally:
+        if torch is missing:
+            del sys.modules["torch"]
     return albumentations
 
 

@@ -136,6 +136,14 @@ class Plan:
                 ready.append(Ready(i, config, run, cuts))
         self.ready: Sequence[Ready] = tuple(ready)
 
+    def own_code(self) -> dict[str, str]:
+        """Digests of the modules of the user's own steps."""
+        return {
+            step.config.name: step.run.digest
+            for step in self.ready
+            if isinstance(step.run, steps.Own)
+        }
+
     def draw(self, rng: np.random.Generator, *, unboxed: bool = False) -> list[Ready]:
         """The steps of one copy. unboxed: none that may cut fish away whose place is not known."""
         usable = [step for step in self.ready if not (unboxed and step.cuts)]

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from deckwatch_training.augment.samples import Pixels, Sample, bounds
 from deckwatch_vision.errors import UsageError
+from deckwatch_vision.release import sha256_file
 
 Run = Callable[[Sample, np.random.Generator], bool]
 Steps = TypeVar("Steps", bound=Callable[..., bool])
@@ -164,6 +165,12 @@ class Own:
         if not callable(self._function):
             raise UsageError(f"{where}: {name!r} is no function.")
 
+    @property
+    def digest(self) -> str:
+        """Of the module's source: with other code the same name makes other copies."""
+        file = sys.modules[self._name.partition(":")[0]].__file__
+        return sha256_file(file)[:16] if file else ""
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> bool:
         boxes = np.array([fish.box for fish in sample.fish], np.float32).reshape(-1, 4)
         given = self._function(sample.pixels, boxes.copy(), rng, **self._parameters)
@@ -206,3 +213,15 @@ def load_all(modules: Sequence[str] = ("geometry", "light", "library", "night", 
     """Enter the steps of all modules."""
     for name in modules:
         importlib.import_module(f"deckwatch_training.augment.{name}")
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Every step with its parameters and defaults and what it does, for docs/augmentation.md."""
+    load_all()
+    found = []
+    for name, kind in sorted(KINDS.items()):
+        parameters = kind.schema().model_dump(mode="json")
+        given = ", ".join(f"{key}: {value}" for key, value in parameters.items())
+        text = f"`{given}`".lower() if given else ""
+        found.append((f"`{name}`" + " (cuts)" * kind.cuts, text, kind.summary))
+    return found
