@@ -47,7 +47,7 @@ def find(
     by_size: dict[tuple[int, int], list[int]] = {}
     for i in which:
         look = looks[i]
-        if isinstance(look, Look):
+        if isinstance(look, Look) and not look.flat:
             by_size.setdefault((look.width, look.height), []).append(i)
     clusters: list[list[int]] = []
     for members in by_size.values():

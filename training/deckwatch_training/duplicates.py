@@ -33,7 +33,8 @@ class Duplicates:
     """Groups of positions, each of at least two, ascending.
 
     exact: the same bytes. near: look alike, exact ones included; chains count, so that the first
-    and the last frame of a slow turn are in one group.
+    and the last frame of a slow turn are in one group. A black or fogged frame looks like every
+    other, whatever the vessel, and is in no near group.
     """
 
     exact: list[list[int]]
@@ -55,7 +56,8 @@ def find(
     by_hash: dict[tuple[int, int], list[int]] = {}
     for i, look in seen:
         by_content.setdefault(look.sha256, []).append(i)
-        by_hash.setdefault((look.phash, look.dhash), []).append(i)
+        if not look.flat:
+            by_hash.setdefault((look.phash, look.dhash), []).append(i)
     unions = Unions(len(looks))
     for members in by_hash.values():
         unions.join_all(members)

@@ -14,6 +14,7 @@ from deckwatch_training import catalogue as catalogues
 from deckwatch_training.importers.source import columns, read_table
 from deckwatch_vision.errors import UsageError
 
+_NOBODY = ("-1", "nan", "na", "none", "null", "unknown", "?")
 _TRUE, _FALSE = ("true", "yes", "1", "night"), ("false", "no", "0", "day")
 
 
@@ -83,7 +84,11 @@ def read(path: Path, renamed: Mapping[str, str] | None = None) -> Facts:
         image = cells.get("image", "").replace("\\", "/").lstrip("/")
         if not image:
             raise UsageError(f"{place}: no image. Give its file name or path.")
-        facts = {fact: cells[column] for fact, column in held.items() if cells.get(column)}
+        facts = {
+            fact: value
+            for fact, column in held.items()
+            if _known(fact, value := cells.get(column, ""))
+        }
         rows.append((image, {key: checked(key, value, place) for key, value in facts.items()}))
     return Facts(rows, path)
 
@@ -101,3 +106,8 @@ def checked(fact: str, value: str, where: str) -> Any:
     if fact == "split" and value not in catalogues.SPLITS:
         raise UsageError(f"{where}: no split {value!r}. Use {', '.join(catalogues.SPLITS)}.")
     return value
+
+
+def _known(fact: str, value: str) -> bool:
+    """Empty cells say nothing; nor does what tables have where a vessel is not known."""
+    return bool(value) and not (fact in ("vessel", "camera") and value.lower() in _NOBODY)

@@ -30,13 +30,18 @@ from deckwatch_vision.likeness import perceptual_hash
 FILE = "looks.jsonl"
 # The layout: orientations of edges in a grid of cells, as in a histogram of oriented gradients.
 CELLS, BINS, SIDE = 8, 6, 96
+# Standard deviation of grey values, of 255.
+FLAT = 2.0
 # Below this many pictures, starting worker processes takes longer than looking.
 _FEW = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One picture: upright size in pixels, two 64-bit hashes, and `layout` (see `layout_of`)."""
+    """One picture: upright size in pixels, two 64-bit hashes, and `layout` (see `layout_of`).
+
+    flat: black, white or fogged all over; what its hashes say is noise.
+    """
 
     sha256: str
     width: int
@@ -45,6 +50,7 @@ class Look:
     dhash: int
     night: bool
     layout: bytes
+    flat: bool = False
 
 
 def look(data: bytes) -> Look:
@@ -69,7 +75,14 @@ def look(data: bytes) -> Look:
         difference_hash(small),
         is_night(pixels),
         layout_of(small).tobytes(),
+        is_flat(small),
     )
+
+
+def is_flat(pixels: NDArray[np.uint8]) -> bool:
+    """Whether nothing can be told apart: grey values hardly vary once noise is averaged out."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return float(cv2.resize(grey, (16, 16), interpolation=cv2.INTER_AREA).std()) < FLAT
 
 
 def difference_hash(pixels: NDArray[np.uint8]) -> int:
@@ -172,6 +185,7 @@ def read(path: Path) -> dict[str, Look]:
                 found[row["sha256"]] = Look(
                     row["sha256"], row["width"], row["height"], int(row["phash"], 16),
                     int(row["dhash"], 16), row["night"], base64.b64decode(row["layout"]),
+                    row["flat"],
                 )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         pass  # it only saves time: what is missing is looked at again
@@ -191,7 +205,7 @@ def write(path: Path, looks: Iterable[Look | ImageError]) -> None:
             row = {
                 "sha256": each.sha256, "width": each.width, "height": each.height,
                 "phash": f"{each.phash:016x}", "dhash": f"{each.dhash:016x}", "night": each.night,
-                "layout": base64.b64encode(each.layout).decode(),
+                "layout": base64.b64encode(each.layout).decode(), "flat": each.flat,
             }  # fmt: skip
             file.write(json.dumps(row) + "\n")
     part.replace(folder / FILE)

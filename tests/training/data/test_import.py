@@ -295,6 +295,13 @@ def test_facts_of_two_pictures_with_one_name_are_told_apart_by_the_path(tmp_path
     )
     found = catalogue.read(tmp_path / "data").entries
     assert [(e.vessel, e.night) for e in found] == [("Aurora", True), ("Borealis", False)]
+    # The competition's table has -1 where nobody knows the boat.
+    (tmp_path / "facts.csv").write_text("image,boat\none/ALB/a.jpg,-1\ntwo/ALB/a.jpg,0\n")
+    deckwatch_data(
+        "import", tmp_path / "in", "--out", tmp_path / "c", "--facts", tmp_path / "facts.csv",
+        "--column", "vessel=boat",
+    )  # fmt: skip
+    assert [e.vessel for e in catalogue.read(tmp_path / "c").entries] == [None, "0"]
     (tmp_path / "facts.csv").write_text("image,vessel\na.jpg,Aurora\na.jpg,Borealis\n")
     with pytest.raises(UsageError, match=r"different things of a\.jpg"):
         deckwatch_data(

@@ -131,6 +131,16 @@ def test_equal_files_are_exact_and_near() -> None:
     assert duplicates.find(seen) == duplicates.Duplicates([[0, 2]], [[0, 2]])
 
 
+def test_frames_without_anything_on_them_are_no_duplicates() -> None:
+    """Black frames of ten vessels would chain them all together."""
+    black = encode_jpeg(np.full((72, 96, 3), 3, np.uint8), 90)
+    noise = np.random.default_rng(0).normal(3, 2, (72, 96, 3)).clip(0, 255).astype(np.uint8)
+    seen = [looks.look(each) for each in (black, black, encode_jpeg(noise, 80))]
+    assert all(look.flat for look in seen)
+    assert duplicates.find(seen) == duplicates.Duplicates([[0, 1]], [])
+    assert not looks.look(encode_jpeg(paint(0), 90)).flat
+
+
 def test_duplicates_are_never_of_two_simulated_vessels(vessels: Simulated) -> None:
     _, data, seen = vessels
     for group in duplicates.find(seen).near:
