@@ -250,8 +250,6 @@ def train(
     """
     group, report = group or Group(), report or Report(folder, config)
     run = config.run
-    if run.threads:
-        torch.set_num_threads(run.threads)
     folder.mkdir(parents=True, exist_ok=True)
     if fresh and group.first:
         checkpoints.clear(folder)

@@ -119,6 +119,9 @@ def train(
     """
     run = config.run
     with joined(run.batch, run.accumulate, run.device) as group:
+        if run.threads:
+            # Before anything is computed: sums in another order are not the same to the last bit.
+            torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)  # layers without given weights start from random numbers
         train_set, held_back = training_data(config)
         if run.patience and not len(held_back):
