@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from deckwatch_training import catalogue as catalogues
-from deckwatch_training import data_store, dividing, importing, label_map
+from deckwatch_training import data_check, data_store, dividing, importing, label_map
 from deckwatch_training.catalogue import Box, Catalogue, Entry
+from deckwatch_training.evaluation import write_json
 from deckwatch_training.importers.source import Source
 from deckwatch_training.label_files import (
     LABELS_AND_WEIGHTS,
@@ -56,6 +57,14 @@ def import_sources(config: RetrainConfig, folder: Path) -> None:
         for problem in imported.problems:
             sys.stderr.write(f"import: {problem.file}: {problem.what}\n")
         data_store.save(imported, folder, add=i > 0)
+
+
+def check(data: Path, target: Path) -> None:
+    """What is wrong with the data set, in a file; nothing that training could not live with."""
+    checked = data_check.check(data)
+    for kind, number in checked.counts().items():
+        sys.stderr.write(f"check: {number} x {data_check.KINDS[kind]}\n")
+    write_json(target, checked.as_json())
 
 
 def split(settings: SplitConfig, data: Path, folder: Path) -> None:

@@ -12,15 +12,12 @@ from typing import Any
 from deckwatch_serving import gate, promotion
 from deckwatch_serving.adopt import adopt
 from deckwatch_serving.repository import open_release, versions
-from deckwatch_training import catalogue, releases, selection
-from deckwatch_training.config import TrainConfig
-from deckwatch_training.dataset import read_coco
-from deckwatch_training.export import as_json
+from deckwatch_training import evaluation, releases, selection, selection_page, timing
+from deckwatch_training.evaluation import write_json
+from deckwatch_training.making import Trained
 from deckwatch_training.retrain_config import RetrainConfig
 from deckwatch_vision.release import Release
 
-# A finished training: its configuration and its folder.
-Trained = tuple[TrainConfig, Path]
 SELECTION = "selection.json"
 
 
@@ -43,7 +40,15 @@ def export(config: RetrainConfig, detector: Trained, classifier: Trained, folder
 
 
 def select(config: RetrainConfig, folders: Mapping[str, Path], data: Path, target: Path) -> None:
-    """The best candidate within the budget, into `target`/selection.json with the measurements."""
+    """The best candidate within the budget, into `target`/selection.json with the measurements.
+
+    Raises:
+        DeckwatchError: no candidate is within the budget; the message names the nearest.
+    """
+    document = selection.measure(folders, data, keep=target / timing.FILE)
+    limits = config.select
+    budget = selection.Budget(limits.max_ms, limits.max_log_loss, limits.metric)
+    selection_page.decide(document, budget, target)
 
 
 def promote(
@@ -65,7 +70,7 @@ def promote(
         against = gate.refusals(candidate, live, tolerance=tolerance, live_card=card)
         if against:
             # A release that is not wanted does not fill the repository either.
-            _write(target, told | {"outcome": "not better", "why": against})
+            write_json(target, told | {"outcome": "not better", "why": against})
             return
         release = adopt(candidates / name, repository)
         promotion.promote(
@@ -76,18 +81,11 @@ def promote(
             live_card=card,
             who="deckwatch retrain",
         )
-    _write(target, told | {"release": release.name, "version": release.version})
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_json(target, told | {"release": release.name, "version": release.version})
 
 
 def _measured(live: Release, repository: Path, data: Path) -> dict[str, Any]:
     """The scorecard of the live release on the valid pictures of this data set."""
-    pictures = read_coco(data / catalogue.FILE, split="valid", only=True)
-    species = {code: code for code in pictures.counts()}
-    card: dict[str, Any] = as_json(releases.evaluate(repository, pictures, species, live.version))
+    pictures = evaluation.pictures_of(data, "valid")
+    _, card = evaluation.measure(repository, pictures, version=live.version, unknown="leave-out")
     return card

@@ -66,7 +66,9 @@ def _told(ending: dict[str, Any], done: Sequence[Outcome], page: Path) -> str:
     lines = [f"{ran} of {len(done)} stages ran, {len(done) - ran} were unchanged."]
     if ending["outcome"] == "released":
         when = "" if ran else " already"
-        lines.append(f"{ending['release']} {ending['version']} is{when} released: {ending['name']}.")
+        lines.append(
+            f"{ending['release']} {ending['version']} is{when} released: {ending['name']}."
+        )
     else:
         lines.append(f"Not better, nothing released: {ending['name']}.")
     lines += [f"  {why}" for why in ending["why"]]
