@@ -53,6 +53,12 @@ def test_near_duplicates_are_left_out(tmp_path: Path) -> None:
     # The same look from another camera, or with another answer, is news.
     elsewhere = replace(alike, sha256="e" * 64, origin=Origin(camera="2"))
     assert store.keep(elsewhere, data) == "kept"
+    fish = replace(alike.result.fish[0], box=(60.0, 20.0, 110.0, 70.0))
+    moved = replace(alike, sha256="c" * 64, result=replace(alike.result, fish=(fish,)))
+    assert store.keep(moved, data) == "kept"
+    nudged = replace(fish, box=(64.0, 20.0, 114.0, 70.0))
+    again = replace(alike, sha256="b" * 64, result=replace(alike.result, fish=(nudged,)))
+    assert store.keep(again, data) == "duplicate"
     other = replace(alike, sha256="d" * 64, result=replace(alike.result, fish=(), label="NoF"))
     assert store.keep(other, data) == "kept"
     store.close()

@@ -15,13 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
-from deckwatch_serving.keep.index import MAX_CELLS, camera_of
+from deckwatch_serving.keep.index import MAX_CELLS
+from deckwatch_serving.keep.likes import Like, camera_of
 from deckwatch_serving.keep.record import Kept
 from deckwatch_serving.keep.store import Stored, Tell, parsed
 from deckwatch_vision.errors import MissingExtra, UsageError
-from deckwatch_vision.likeness import NEAR, distances
 
 # Of how many pictures the looks are remembered.
 REMEMBERED = 20_000
@@ -89,8 +87,8 @@ class BucketStore:
         _need_boto3()
         self._bucket = _Bucket(url)
         self._seen: Counter[str] = Counter()
-        # The hash of every picture kept, by camera and answer, and the order in which they came.
-        self._looks: OrderedDict[str, tuple[tuple[str, str], int]] = OrderedDict()
+        # How the latest pictures look, with their camera and answer, in the order they came.
+        self._likes: OrderedDict[str, tuple[tuple[str, str], tuple[int, str]]] = OrderedDict()
 
     def notice(self, cells: Sequence[str]) -> dict[str, int]:
         """See `Store.notice`."""
@@ -103,15 +101,15 @@ class BucketStore:
     def keep(self, kept: Kept, data: bytes) -> Stored:
         """See `Store.keep`; nothing is ever outranked in a bucket."""
         where = (camera_of(kept), kept.answer)
-        hashes = [likeness for place, likeness in self._looks.values() if place == where]
-        near = distances(kept.likeness, np.array(hashes, np.uint64)) <= NEAR
-        if kept.sha256 in self._looks or near.any():
+        like = Like.of(kept)
+        likes = [each for place, each in self._likes.values() if place == where]
+        if kept.sha256 in self._likes or like.near_any(likes):
             return "duplicate"
         self._bucket.put(kept.picture, data, f"image/{kept.format}")
         self._bucket.put(kept.record, kept.to_json(), "application/json")
-        self._looks[kept.sha256] = (where, kept.likeness)
-        if len(self._looks) > REMEMBERED:
-            self._looks.popitem(last=False)
+        self._likes[kept.sha256] = (where, (like.likeness, like.packed))
+        if len(self._likes) > REMEMBERED:
+            self._likes.popitem(last=False)
         return "kept"
 
     def close(self) -> None:

@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
+from deckwatch_serving.keep.likes import Like, camera_of
 from deckwatch_serving.keep.record import Kept
-from deckwatch_vision.likeness import NEAR, distances
 
 # Seconds that a process waits for another one's turn.
 PATIENCE_S = 10.0
@@ -23,7 +21,7 @@ MAX_CELLS, FORGET_EVERY = 100_000, 1000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS kept (
     sha256 TEXT PRIMARY KEY, score REAL NOT NULL, size INTEGER NOT NULL, kept_at TEXT NOT NULL,
-    answer TEXT NOT NULL, camera TEXT NOT NULL, likeness INTEGER NOT NULL
+    answer TEXT NOT NULL, camera TEXT NOT NULL, likeness TEXT NOT NULL, places TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_score ON kept (score, kept_at);
 CREATE INDEX IF NOT EXISTS by_answer ON kept (answer, camera);
@@ -90,13 +88,10 @@ class Index:
         if self._base.execute("SELECT 1 FROM kept WHERE sha256 = ?", (kept.sha256,)).fetchone():
             return True
         rows = self._base.execute(
-            "SELECT likeness FROM kept WHERE answer = ? AND camera = ?",
+            "SELECT likeness, places FROM kept WHERE answer = ? AND camera = ?",
             (kept.answer, camera_of(kept)),
-        ).fetchall()
-        if not rows:
-            return False
-        hashes = np.array(rows, np.int64).reshape(-1).view(np.uint64)
-        return bool((distances(kept.likeness, hashes) <= NEAR).any())
+        )
+        return Like.of(kept).near_any([(int(likeness, 16), places) for likeness, places in rows])
 
     def leaving(
         self, score: float, size: int, max_bytes: int, max_pictures: int
@@ -129,11 +124,14 @@ class Index:
 
     def add(self, kept: Kept, size: int) -> None:
         """Note a picture whose files, of `size` bytes together, are in place."""
-        signed = kept.likeness - (1 << 64) if kept.likeness >> 63 else kept.likeness
+        like = Like.of(kept)
         self._base.execute(
-            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (kept.sha256, kept.score, size, kept.kept_at, kept.answer, camera_of(kept), signed),
-        )
+            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                kept.sha256, kept.score, size, kept.kept_at, kept.answer, camera_of(kept),
+                f"{like.likeness:016x}", like.packed,
+            ),
+        )  # fmt: skip
 
     def remove(self, sha256: str) -> None:
         """Forget a picture."""
@@ -159,8 +157,3 @@ def open_index(path: Path) -> Index:
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         return Index(path)
-
-
-def camera_of(kept: Kept) -> str:
-    """Where near duplicates are looked for: pictures of two cameras are never the same scene."""
-    return f"{kept.origin.vessel or ''}/{kept.origin.camera or ''}"
