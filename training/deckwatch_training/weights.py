@@ -21,6 +21,7 @@ from deckwatch_serving.repository import ENSEMBLE, find_repository, open_release
 from deckwatch_training import onnx_weights
 from deckwatch_training.config import ModelConfig
 from deckwatch_training.nets import Net
+from deckwatch_training.starting import unit_variance
 from deckwatch_vision.errors import UsageError
 
 State = Mapping[str, Tensor]
@@ -97,6 +98,7 @@ def start(net: nn.Module, chosen: Source, size: int, codes: Sequence[str] = ()) 
     """
     if chosen.file is None:
         if chosen.name == "none":
+            unit_variance(net, size)
             return
         if not isinstance(net, Net):
             raise UsageError(f"{type(net).__name__} has no weights {chosen.name!r}; give a file.")

@@ -159,7 +159,9 @@ class Head(nn.Module):
         )
         self.box = nn.Conv2d(width, 4, 1)
         self.fish = nn.Conv2d(width, 1, 1)
-        # The bias starts at the logit of the prior.
+        # As in that paper: the bias starts at the logit of the prior, the weights next to nothing.
+        for last in (self.box, self.fish):
+            nn.init.normal_(last.weight, std=0.01)
         self.fish.bias.data.fill_(math.log(PRIOR / (1 - PRIOR)))  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Sprite:
     area: float
 
 
-@lru_cache(maxsize=160)
+@lru_cache(maxsize=64)
 def sprite(seed: int, vessel: int, species: str, individual: int, scale: int) -> Sprite:
     """An individual of a vessel's catch, `scale` pixels long; always the same for the same key."""
     tag = sorted(KINDS).index(species)

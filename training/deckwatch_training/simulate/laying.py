@@ -95,9 +95,12 @@ class Layer:
 
 
 def fineness(camera: Camera) -> int:
-    """Pixels that fish are painted long: a power of two, so that few sizes are kept."""
+    """Pixels that fish are painted long: a power of two, so that few sizes are kept.
+
+    At most 512: larger ones would show no more, and 49 of them fill the memory.
+    """
     scale = 64
-    while scale < camera.width * 0.4:
+    while scale < min(512, camera.width * 0.4):
         scale *= 2
     return scale
 

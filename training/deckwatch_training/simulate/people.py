@@ -68,13 +68,13 @@ def stand(rng: np.random.Generator, at: Array, facing: float, reach: Array | Non
             (sole, sole + ahead * 0.16, 0.055, 0.05, boots),
             (sole, knee, 0.062, 0.075, boots),
             (knee, hip + aside * side * 0.09, 0.085, 0.1, trousers),
-            (hip + aside * side * 0.07, neck + aside * side * 0.08, 0.125, 0.13, suit),
+            (hip + aside * side * 0.07, neck + aside * side * 0.1, 0.11, 0.11, suit),
             (shoulder, elbow, 0.07, 0.055, suit),
             (elbow, hand, 0.055, 0.042, suit),
             (hand, hand + (hand - elbow) * 0.2, 0.045, 0.04, gloves),
         ]
     limbs += [
-        (hip, neck - _UP * 0.03, 0.13, 0.14, suit),
+        (hip, neck - _UP * 0.03, 0.16, 0.165, suit),
         (head - _UP * 0.02, head + ahead * 0.03, 0.09, 0.09, skin),
         (head + _UP * 0.06 - ahead * 0.02, head + _UP * 0.07 + ahead * 0.02, 0.095, 0.095, hat),
     ]

@@ -56,7 +56,7 @@ def render(
     return canvas, _seen(layer)
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=4)
 def _deck(seed: int, vessel: Vessel, lookalikes: int) -> decks.Deck:
     empty = decks.paint(vessel, np.random.default_rng((seed, 5, vessel.index)))
     for number in range(lookalikes):
@@ -99,7 +99,7 @@ def _stains(layer: Layer, scene: Scene, vessel: Vessel) -> None:
     camera, count = vessel.camera, scene.stains
     at = rng.uniform(0.05, 0.95, (count, 2)) * (camera.width, camera.height_px)
     spots = camera.on_deck(at)[:, None]
-    ragged = rng.uniform(0.05, 0.3, (count, 1)) * np.exp(rng.normal(0, 0.35, (count, _CORNERS)))
+    ragged = rng.uniform(0.05, 0.3, (count, 1)) * np.exp(rng.normal(0, 0.22, (count, _CORNERS)))
     rings = _SMOOTH @ (spots + ragged[..., None] * _CIRCLE)
     flat = np.concatenate((rings, np.zeros((*rings.shape[:2], 1))), 2)
     depths = camera.depth(flat).min(1)
