@@ -17,12 +17,14 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import connection
 from typing import Any, Literal, TypeVar, get_args
 
 from deckwatch_serving.cores import available_cores
@@ -96,13 +98,38 @@ def _begin(function: Callable[[Any], Any]) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    # Ctrl-C reaches the whole group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _function = function
+
+
+def _end_with_parent() -> None:
+    """Workers of a parent that was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _call(item: Any) -> Any:
     return _function(item)  # type: ignore[misc]  # set by _begin
+
+
+def _submit(executor: ProcessPoolExecutor, item: Any) -> Future[Any]:
+    """Hand an item over."""
+    # A worker that is started for it inherits the mask, and never hears of Ctrl-C, which reaches
+    # the whole group: the parent alone decides what it means.
+    with _uninterrupted():
+        return executor.submit(_call, item)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -130,6 +157,7 @@ def _processes(
 
     with _single_threaded():
         executor = pool()
+        others = set(multiprocessing.active_children())
         waiting: deque[tuple[Item, Future[Result]]] = deque()
         broken = 0
         try:
@@ -138,7 +166,7 @@ def _processes(
                     for item in islice(items, window - len(waiting)):
                         # The item stays known even where the pool breaks while taking it.
                         waiting.append((item, Future()))
-                        waiting[-1] = (item, executor.submit(_call, item))
+                        waiting[-1] = (item, _submit(executor, item))
                     if not waiting:
                         return
                     result = waiting[0][1].result()
@@ -150,15 +178,22 @@ def _processes(
                     executor = pool()
                     # Results that were there before the pool broke are kept.
                     waiting = deque(
-                        (item, held if _finished(held) else executor.submit(_call, item))
+                        (item, held if _finished(held) else _submit(executor, item))
                         for item, held in waiting
                     )
                     continue
                 broken = 0
                 waiting.popleft()
                 yield result
+        except KeyboardInterrupt:
+            # At once, whatever they are at: what is half written is no file yet.
+            with _uninterrupted():
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.terminate()
+            raise
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            with _uninterrupted():  # an impatient second Ctrl-C would leave workers behind
+                executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _finished(future: Future[Any]) -> bool:

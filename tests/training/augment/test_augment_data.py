@@ -7,7 +7,10 @@ import hashlib
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -174,6 +177,51 @@ def test_an_interrupted_run_goes_on(
     assert journaled >= 6
     assert _digests(tmp_path / "more") == _digests(tmp_path / "whole")
     assert settings.new_label_file.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def _of_session(session: int) -> list[int]:
+    """Processes that are still alive in a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(of) == session and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_command_that_is_stopped_leaves_nothing_running_and_goes_on(
+    photos: tuple[Path, Path], tmp_path: Path, how: signal.Signals
+) -> None:
+    out = tmp_path / "more"
+    words = [*_arguments(photos, out), "--steps", STEPS, "--seed", 5, "--workers", 2]
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from deckwatch_training.cli_augment import main; main()",
+         *map(str, words), "--copies", "3000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while not list(out.glob("*/*~9.jpg")):
+        assert running.poll() is None, running.communicate()[1]
+        time.sleep(0.05)
+    if how == signal.SIGINT:
+        os.killpg(running.pid, how)  # as a terminal does it
+    else:
+        running.kill()
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == (130 if how == signal.SIGINT else -9)
+    assert "Traceback" not in told
+    deadline = time.monotonic() + 30
+    while _of_session(running.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _of_session(running.pid)
+    assert not out.with_suffix(".csv").exists()
+    augment(_settings(photos, out))
+    augment(_settings(photos, tmp_path / "whole"))
+    journaled = {name for name in _digests(out) if int(name[:-4].partition("~")[2] or 0) <= 2}
+    assert {name: _digests(out)[name] for name in journaled} == _digests(tmp_path / "whole")
 
 
 def test_only_what_changed_is_made_again(photos: tuple[Path, Path], tmp_path: Path) -> None:
