@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ import tritonclient.grpc as grpcclient
 
 from deckwatch_client.triton import TritonClient
 from deckwatch_serving import configs, history, probe
+from deckwatch_serving.gateway import GatewayProcess
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.promotion import promote, rollback
 from deckwatch_serving.repository import live_version, open_release
@@ -243,6 +245,35 @@ def test_files_first_and_servers_later(
         assert found.release.version == 2
         assert list(found.likelihoods) == list(LABELS.codes)
     rollback(repository, servers=[server.http_url])
+
+
+def test_the_gateway_follows(repository: Path, server: EmbeddedTriton) -> None:
+    """It was started before the swap, and names the labels of whatever release answers."""
+    gateway = GatewayProcess(server.grpc_url, port=0)
+    gateway.start()
+    try:
+        wait_until(lambda: ask_gateway(gateway, "GET", "/readyz")[0] == 200, "the gateway")
+        for version, labels in ((1, DEMO.codes), (2, LABELS.codes), (1, DEMO.codes)):
+            if version != live_version(repository):
+                promote(repository, version, servers=[server.http_url], force="a test")
+            status, body = ask_gateway(gateway, "POST", "/v1/classify", PICTURE)
+            answer = json.loads(body)
+            assert status == 200
+            assert answer["release"]["version"] == version
+            assert tuple(answer["likelihoods"]) == tuple(labels)
+            assert ask_gateway(gateway, "GET", "/readyz")[0] == 200
+    finally:
+        gateway.child.stop(at_once=True)
+
+
+def ask_gateway(
+    gateway: GatewayProcess, method: str, path: str, body: bytes = b""
+) -> tuple[int, bytes]:
+    headers = {"Content-Type": "image/jpeg"} if body else {}
+    try:
+        return probe.request(gateway.port, method, path, body=body, headers=headers)
+    except ServerUnavailable:
+        return 0, b""
 
 
 def test_the_launcher_follows_a_swap_and_still_sees_a_crash(

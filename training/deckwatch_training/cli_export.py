@@ -17,6 +17,13 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+class Net(StrEnum):
+    """The nets of a release."""
+
+    DETECTOR = "detector"
+    CLASSIFIER = "classifier"
+
+
 def export(
     config: Config,
     repository: Annotated[
@@ -32,6 +39,7 @@ def export(
             "pictures; what that costs and gains is measured and written into the scorecard."
         ),
     ] = None,
+    net: Annotated[Net | None, typer.Option(help="Quantise this net alone [default: both]")] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -47,15 +55,18 @@ def export(
     \b
     Examples:
       deckwatch export -c training/configs/demo-release.yaml --repository candidates
-      deckwatch export -c training/configs/demo-release.yaml --version 2 --quantise int8
+      deckwatch export -c training/configs/demo-release.yaml --quantise int8 --net classifier
     """
     from deckwatch_serving.repository import live_version
     from deckwatch_training import releases
+    from deckwatch_training.making import NETS
     from deckwatch_training.model_card import scorecard_table
+    from deckwatch_vision.errors import UsageError
 
-    release = releases.make(
-        config, repository, version, quantise=quantise is not None, overwrite=overwrite
-    )
+    if net and not quantise:
+        raise UsageError("--net says what to quantise; add --quantise int8.")
+    nets = () if quantise is None else NETS if net is None else (net.value,)
+    release = releases.make(config, repository, version, quantise=nets, overwrite=overwrite)
     live = live_version(repository)
     state = (
         "It is live."

@@ -136,30 +136,30 @@ class Making:
         valid = scorecard.evaluate(detector, classifier, self._valid(), species, release)
         return replace(release, scorecard={"valid": valid, "held_back": notes})
 
-    def in_int8(self, draft: Release, float32: Release, held_back: DataSet) -> Release:
-        """The release on quantised nets, and in its scorecard what they cost and gain.
+    def in_int8(
+        self, nets: Sequence[str], draft: Release, float32: Release, held_back: DataSet
+    ) -> Release:
+        """The release with these nets quantised, and in its scorecard what that costs and gains.
 
-        The numbers are chosen anew, since the quantised nets answer a little otherwise. The
-        float32 files stay, for GPUs and to compare with.
+        The numbers are chosen anew, since a quantised net answers a little otherwise. The float32
+        files stay, for GPUs and to compare with.
         """
-        inputs = self._inputs(draft, held_back, quantise.LARGEST)
-        files, times = {}, {}
-        for name, rows in zip(NETS, inputs, strict=True):
-            source = f"{name}/{self.version}/model.onnx"
-            files[name] = f"{name}/{self.version}/{quantise.FILE}"
-            paths = self.repository / source, self.repository / files[name]
-            quantise.quantise(*paths, rows)
-            times[name] = quantise.time_ratio(*paths, rows)
-        quantised = replace(
-            draft,
-            detector=replace(draft.detector, file=files["detector"]),
-            classifier=replace(draft.classifier, file=files["classifier"]),
-            files=draft.files | dict.fromkeys(files.values(), ""),
-            runtime={"onnxruntime": "int8"},
-        )
+        inputs = dict(zip(NETS, self._inputs(draft, held_back, quantise.LARGEST), strict=True))
+        figures: dict[str, Any] = {}
+        quantised = replace(draft, runtime={"onnxruntime": "int8"})
+        for name in NETS:
+            if name not in nets:
+                continue
+            spec = draft.detector if name == "detector" else draft.classifier
+            file = f"{name}/{self.version}/{quantise.FILE}"
+            paths = self.repository / spec.file, self.repository / file
+            quantise.quantise(*paths, inputs[name])
+            figures[name] = quantise.time_ratio(*paths, inputs[name])
+            changed: dict[str, Any] = {name: replace(spec, file=file)}
+            quantised = replace(quantised, files=quantised.files | {file: ""}, **changed)
         release = self.measured(quantised, held_back)
         cost = accuracy_cost(float32.scorecard["valid"], release.scorecard["valid"])
-        return replace(release, scorecard=release.scorecard | {"int8": times | {"cost": cost}})
+        return replace(release, scorecard=release.scorecard | {"int8": figures | {"cost": cost}})
 
     def _valid(self) -> DataSet:
         return read_coco(self.detector[0].data.valid, split="valid")

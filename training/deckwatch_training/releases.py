@@ -12,7 +12,7 @@ from deckwatch_serving.adopt import write_release
 from deckwatch_serving.repository import ENSEMBLE, live_version, open_release, versions
 from deckwatch_training import config, export, scorecard
 from deckwatch_training.dataset import DataSet
-from deckwatch_training.making import Making, Trained, label_set, open_nets
+from deckwatch_training.making import NETS, Making, Trained, label_set, open_nets
 from deckwatch_training.model_card import model_card
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import Release, sha256_file
@@ -25,7 +25,7 @@ def make(
     repository: Path,
     version: int | None = None,
     *,
-    quantise: bool = False,
+    quantise: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Release:
     """Export the runs that the configuration at `path` names into a model repository.
@@ -61,7 +61,7 @@ def make_from(
     labels: Sequence[dict[str, Any]] = (),
     max_fish: int = 48,
     parity_pictures: int = 50,
-    quantise: bool = False,
+    quantise: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Release:
     """Make a release from a trained detector and a trained classifier.
@@ -81,7 +81,7 @@ def make_from(
         labels: descriptions of species that Deckwatch does not know.
         max_fish: boxes in one picture at most.
         parity_pictures: on so many ONNX is compared with torch.
-        quantise: let the release use nets in INT8, see `quantise`.
+        quantise: which of `making.NETS` the release uses in INT8, see `quantise`.
         overwrite: write a version that is there already anew; not while a server serves it.
 
     Raises:
@@ -92,6 +92,8 @@ def make_from(
         name, _number(repository, version, overwrite), detector, classifier, repository, labels,
         max_fish, parity_pictures,
     )  # fmt: skip
+    if unknown := [each for each in quantise if each not in NETS]:
+        raise UsageError(f"No net {unknown[0]!r} to quantise; there are: {', '.join(NETS)}.")
     held_back = making.held_back()
     draft = making.draft()
     # Until the new release.json is written the version is not there, whatever happens before.
@@ -99,7 +101,7 @@ def make_from(
     parity = making.write_nets(draft)
     release = making.measured(draft, held_back)
     if quantise:
-        release = making.in_int8(draft, release, held_back)
+        release = making.in_int8(quantise, draft, release, held_back)
     notes = export.as_json(release.scorecard | {"parity": parity})
     return write(replace(release, scorecard=notes), repository, card)
 
