@@ -191,9 +191,9 @@ def test_three_faults_are_found_by_asking_and_by_remembering(
     page = (out / "conflicts.html").read_text()
     assert page.count("data:image/jpeg") == 3
     assert "tiny 1" in page
-    with pytest.raises(UsageError, match="--overwrite"):
+    with pytest.raises(UsageError, match="--force"):
         run("conflicts", agreed, "--out", out)
-    run("conflicts", agreed, "--out", out, "--overwrite", "--repository", tiny_repository)
+    run("conflicts", agreed, "--out", out, "--force", "--repository", tiny_repository)
     assert _rows(out) == []
 
 

@@ -28,7 +28,7 @@ def conflicts(
     overlap: Annotated[
         float, typer.Option(min=0.05, max=1, help="IoU from which two boxes are the same fish.")
     ] = 0.5,
-    overwrite: Annotated[bool, typer.Option(help="Replace a list that is there.")] = False,
+    force: Annotated[bool, typer.Option(help="Write over a list that is there.")] = False,
 ) -> None:
     """List where the model and people disagree, for a second look at both.
 
@@ -46,8 +46,8 @@ def conflicts(
     from deckwatch_training.tables import table
     from deckwatch_vision.errors import UsageError
 
-    if (out / "conflicts.csv").exists() and not overwrite:
-        raise UsageError(f"{out} holds a list already. Give --overwrite, or another --out.")
+    if (out / "conflicts.csv").exists() and not force:
+        raise UsageError(f"{out} holds a list already. Give --force, or another --out.")
     if repository and answers:
         raise UsageError("--repository asks a model, --answers does not. Give one of them.")
     read = catalogues.read(data)
