@@ -8,17 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from deckwatch_serving.repository import open_release
 from deckwatch_training import catalogue
 from deckwatch_training.catalogue import SPLITS
+from deckwatch_training.checkpoints import TIMES
 from deckwatch_training.crops import picture_label
 from deckwatch_training.dataset import read_coco
+from deckwatch_training.evaluation_page import measured_on, scorecard_page
+from deckwatch_training.model_card import scorecard_rows
 from deckwatch_training.pages import Page
 from deckwatch_training.stages import Outcome
+from deckwatch_vision.images import decode
 
 if TYPE_CHECKING:
     from deckwatch_training.retrain import Retraining
 
-PAGE, FILE = "report.html", "report.json"
+PAGE, FILE, SCORECARD = "report.html", "report.json", "scorecard.html"
 
 
 def write(retraining: Retraining, outcomes: Sequence[Outcome], ending: Mapping[str, Any]) -> Path:
@@ -37,10 +45,14 @@ def write(retraining: Retraining, outcomes: Sequence[Outcome], ending: Mapping[s
         page.table(*_pictures(retraining.split / catalogue.FILE))
     page.heading("Trainings")
     page.table(*_trainings(retraining))
+    page.pictures(_curves(retraining))
     choice = _read(retraining.selection / "selection.json")
     if choice:
         page.heading("Candidates")
         page.table(*_candidates(choice))
+    if choice and choice["chosen"]:
+        page.text(choice["words"])
+        _chosen(page, retraining, choice["chosen"])
     path = retraining.folder / PAGE
     page.write(path)
     told = {
@@ -89,7 +101,7 @@ def _trainings(retraining: Retraining) -> tuple[tuple[str, ...], list[tuple[obje
         shown = "  ".join(
             f"{key} {value:g}"
             for key, value in last.items()
-            if isinstance(value, int | float) and key not in ("epoch", "seconds")
+            if isinstance(value, int | float) and key not in ("epoch", *TIMES)
         )
         seconds = sum(float(row.get("seconds", 0)) for row in told)
         rows.append((each.name, each.model.architecture, len(told), round(seconds), shown))
@@ -102,6 +114,33 @@ def _candidates(choice: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[
         chosen = "chosen" if row["name"] == choice["chosen"] else ""
         rows.append((row["name"], row["log_loss"], row["p50_ms"], row["p95_ms"], chosen))
     return ("candidate", "log loss of the picture", "p50 ms", "p95 ms", ""), rows
+
+
+def _curves(retraining: Retraining) -> list[tuple[NDArray[np.uint8], str]]:
+    shown = []
+    for each in (*retraining.config.detectors, *retraining.config.classifiers):
+        path = retraining.run_folder(each) / "curves.png"
+        if path.exists():
+            shown.append((decode(path.read_bytes()), each.name))
+    return shown
+
+
+def _chosen(page: Page, retraining: Retraining, name: str) -> None:
+    """The chosen candidate's scorecard: its first table here, the whole as a page of its own."""
+    release = open_release(retraining.candidates / name, verify=False)
+    card = release.scorecard["valid"]
+    page.heading(f"{name} on vessels that it has not seen")
+    page.text(f"{measured_on(card)} The whole scorecard: {SCORECARD}, in the same folder.")
+    page.table(
+        ("measure", "value", "low", "high"),
+        [(words, *(_shown(v) for v in values)) for words, values in scorecard_rows(card)],
+        caption="With 95 % intervals over vessels.",
+    )
+    scorecard_page(card, f"Scorecard of {name}").write(retraining.folder / SCORECARD)
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _read(path: Path) -> dict[str, Any]:
