@@ -100,9 +100,9 @@ def test_the_temperature_undoes_overconfidence() -> None:
 def test_an_interval_over_groups_is_wider_than_its_rows_pretend() -> None:
     """Ten groups of ten equal rows carry the information of ten rows."""
     values = np.repeat(np.random.default_rng(1).normal(0, 1, 10), 10)
-    rows = list(range(100))
+    rows = np.arange(100)
 
-    def mean(drawn: list[int]) -> float:
+    def mean(drawn: np.ndarray) -> float:
         return float(values[drawn].mean())
 
     grouped = metrics.interval([str(i // 10) for i in rows], mean)

@@ -58,7 +58,7 @@ def _counts(row: Answer) -> tuple[int, int, int]:
 
 
 def _share(part: Ints, whole: Ints, rows: Sequence[Answer]) -> Estimate:
-    def of_draw(drawn: list[int]) -> float:
+    def of_draw(drawn: Ints) -> float:
         total = whole[drawn].sum()
         return float(part[drawn].sum() / total) if total else float("nan")
 

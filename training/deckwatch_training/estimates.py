@@ -20,7 +20,7 @@ def rounded(value: float) -> float | None:
     return None if math.isnan(value) else round(float(value), 4)
 
 
-def measured(groups: Sequence[str], measure: Callable[[list[int]], float]) -> Estimate:
+def measured(groups: Sequence[str], measure: Callable[[Ints], float]) -> Estimate:
     """[value, low, high] of `measure`, which takes the rows drawn; the interval is over groups.
 
     All None without rows; low and high are None where there are not two groups to draw from.
@@ -28,7 +28,7 @@ def measured(groups: Sequence[str], measure: Callable[[list[int]], float]) -> Es
     if not groups:
         return [None, None, None]
     low, high = metrics.interval(groups, measure)
-    return [rounded(v) for v in (measure(list(range(len(groups)))), low, high)]
+    return [rounded(v) for v in (measure(np.arange(len(groups))), low, high)]
 
 
 def of_likelihoods(
@@ -50,7 +50,7 @@ def per_class(
     size = len(codes)
     cells = truth * size + found.argmax(1) if len(truth) else np.zeros(0, np.int64)
 
-    def of_draw(drawn: list[int]) -> Floats:
+    def of_draw(drawn: Ints) -> Floats:
         table = np.bincount(cells[drawn], minlength=size**2).reshape(size, size)
         return table_measures(table)
 
@@ -79,14 +79,14 @@ def table_measures(table: Ints) -> Floats:
 
 
 def class_measures(
-    of_draw: Callable[[list[int]], Floats], groups: Sequence[str], codes: Sequence[str]
+    of_draw: Callable[[Ints], Floats], groups: Sequence[str], codes: Sequence[str]
 ) -> dict[str, Any]:
     """Macro recall, recall and precision with their intervals, from `table_measures` of a draw."""
     if not groups:
         empty: dict[str, Any] = {"macro_recall": [None, None, None]}
         names = ("recall", "recall_interval", "precision", "precision_interval")
         return empty | {name: {} for name in names}
-    values = of_draw(list(range(len(groups))))
+    values = of_draw(np.arange(len(groups)))
     bounds = metrics.intervals(groups, of_draw)
     parts: dict[str, Any] = {"macro_recall": [rounded(v) for v in (values[0], *bounds[0])]}
     for name, start in (("recall", 1), ("precision", 1 + len(codes))):

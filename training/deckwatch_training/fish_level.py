@@ -59,7 +59,7 @@ def fish_level(rows: Sequence[Answer], codes: Sequence[str]) -> dict[str, Any]:
     tables = np.array([_table(row, codes, fish) for row in rows]).reshape(-1, (len(fish) + 2) ** 2)
     side = len(fish) + 2
 
-    def of_draw(drawn: list[int]) -> Floats:
+    def of_draw(drawn: Ints) -> Floats:
         return _measures(tables[drawn].sum(0).reshape(side, side), len(fish))
 
     total = tables.sum(0).reshape(side, side)
@@ -118,7 +118,7 @@ def _map50(sheets: Sequence[Sheet], groups: Sequence[str], fish: Sequence[str]) 
     ]
     count = {code: np.array([s.names.count(code) for s in sheets]) for code in fish}
 
-    def of_draw(drawn: list[int]) -> float:
+    def of_draw(drawn: Ints) -> float:
         counts = np.bincount(drawn, minlength=len(sheets))
         values = [
             ranking.ap50(counts)

@@ -193,7 +193,7 @@ def false_alarms(rows: Sequence[Hits], threshold: float) -> tuple[int, int]:
 
 
 def interval(
-    groups: Sequence[str], measure: Callable[[list[int]], float], seed: int = 0
+    groups: Sequence[str], measure: Callable[[Ints], float], seed: int = 0
 ) -> tuple[float, float]:
     """95 % percentile interval of `measure` (rows drawn -> number) over `DRAWS` draws of groups.
 
@@ -204,22 +204,20 @@ def interval(
     return float(low), float(high)
 
 
-def intervals(
-    groups: Sequence[str], measure: Callable[[list[int]], Floats], seed: int = 0
-) -> Floats:
+def intervals(groups: Sequence[str], measure: Callable[[Ints], Floats], seed: int = 0) -> Floats:
     """`interval` for a measure that gives M numbers at once: [M, 2] low and high ends."""
-    members: dict[str, list[int]] = {}
+    found: dict[str, list[int]] = {}
     for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    names = sorted(members)
-    if len(names) < 2:
+        found.setdefault(group, []).append(i)
+    members = [np.array(found[name], np.int64) for name in sorted(found)]
+    if len(members) < 2:
         # One vessel says nothing about others: no interval is better than one of no width.
-        return np.full((len(measure(list(range(len(groups))))), 2), np.nan)
+        return np.full((len(measure(np.arange(len(groups)))), 2), np.nan)
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(DRAWS):
-        drawn = [i for j in rng.integers(0, len(names), len(names)) for i in members[names[j]]]
-        values.append(measure(drawn))
+        chosen = rng.integers(0, len(members), len(members))
+        values.append(measure(np.concatenate([members[j] for j in chosen])))
     return np.array([_middle(column) for column in np.stack(values, axis=1)])
 
 

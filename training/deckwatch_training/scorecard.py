@@ -176,7 +176,7 @@ def finding(
     }
 
 
-def drawn_ap50(ranking: Ranking, pictures: int, drawn: list[int]) -> float:
+def drawn_ap50(ranking: Ranking, pictures: int, drawn: Ints) -> float:
     """AP50 of the pictures drawn, each as often as it was drawn."""
     return ranking.ap50(np.bincount(drawn, minlength=pictures))
 
