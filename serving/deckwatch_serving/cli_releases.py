@@ -91,16 +91,22 @@ def promote(
             "Name either a version (deckwatch promote 2) or a repository to take the release from "
             "(deckwatch promote --from DIR)."
         )
-    folder = find_repository(repository)
-    cards = {"live_card": _card(live_scorecard), "new_card": _card(scorecard)}
-    if dry_run:
-        # Compared where it lies: nothing is taken over.
-        new = open_release(find_repository(source) if source else folder, version)
-        _say_gate(folder, new, tolerance, cards)
-        return
     from deckwatch_serving.adopt import adopt
+    from deckwatch_serving.promotion import judged, refusal
     from deckwatch_serving.promotion import promote as promoted
 
+    folder = find_repository(repository)
+    cards = {"live_card": _card(live_scorecard), "new_card": _card(scorecard)}
+    if dry_run or (source is not None and force is None):
+        # Judged where it lies: what is refused does not fill the repository.
+        new = open_release(find_repository(source) if source else folder, version)
+        live = open_release(folder, verify=False)
+        against = judged(new, live, tolerance, **cards)
+        if dry_run:
+            _say(against, f"Nothing speaks against {new.name} {new.version} after {live.version}.")
+            return
+        if against:
+            raise refusal(new, live, against)
     if source is not None:
         taken = adopt(find_repository(source), folder)
         version = taken.version
@@ -175,17 +181,11 @@ def releases(
         typer.echo(table(rows))
 
 
-def _say_gate(folder: Path, new: Any, tolerance: float, cards: dict[str, Any]) -> None:
-    from deckwatch_serving import gate
-    from deckwatch_serving.repository import open_release
-
-    live = open_release(folder, verify=False)
-    against = gate.refusals(new, live, tolerance=tolerance, **cards)
+def _say(against: list[str], nothing: str) -> None:
+    """The gate's reasons, with exit status 1, or that there are none."""
+    typer.echo("\n".join(against) or nothing)
     if against:
-        for reason in against:
-            typer.echo(reason)
         raise typer.Exit(1)
-    typer.echo(f"Nothing speaks against {new.name} {new.version} in place of {live.version}.")
 
 
 def _card(path: Path | None) -> dict[str, Any] | None:

@@ -67,17 +67,9 @@ def promote(
         if new.version == live.version:
             bring_up(repository, running, tell)
             return None
-        for release, card in ((live, live_card), (new, new_card)):
-            _require_card_of(release, card)
-        against = gate.refusals(
-            new, live, tolerance=tolerance, live_card=live_card, new_card=new_card
-        )
+        against = judged(new, live, tolerance, live_card, new_card)
         if against and force is None:
-            raise ReleaseRefused(
-                f"{new.name} {new.version} is not made live in place of {live.name} "
-                f"{live.version}: {'; '.join(against)}. To do it all the same: "
-                "--force 'the reason'."
-            )
+            raise refusal(new, live, against)
         change = Swap(
             history.now(), "promote", live.version, new.version, new.name,
             who or history.somebody(), (force or "").strip(), tuple(against),
@@ -85,6 +77,31 @@ def promote(
         )  # fmt: skip
         swap(repository, change, running, keep_loaded=keep_loaded, tell=tell)
     return change
+
+
+def judged(
+    new: Release,
+    live: Release,
+    tolerance: float = gate.TOLERANCE,
+    live_card: Mapping[str, Any] | None = None,
+    new_card: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """The gate's reasons against `new`; see `gate.refusals`.
+
+    Raises:
+        UsageError: a scorecard given is of another release.
+    """
+    for release, card in ((live, live_card), (new, new_card)):
+        _require_card_of(release, card)
+    return gate.refusals(new, live, tolerance=tolerance, live_card=live_card, new_card=new_card)
+
+
+def refusal(new: Release, live: Release, against: Sequence[str]) -> ReleaseRefused:
+    """The error that says why `new` does not go live."""
+    return ReleaseRefused(
+        f"{new.name} {new.version} is not made live in place of {live.name} {live.version}: "
+        f"{'; '.join(against)}. To do it all the same: --force 'the reason'."
+    )
 
 
 def rollback(

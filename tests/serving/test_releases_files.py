@@ -22,7 +22,7 @@ from deckwatch_serving import cli_releases, configs, gate, history
 from deckwatch_serving.adopt import adopt
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.promotion import promote, rollback
-from deckwatch_serving.repository import live_version, open_release
+from deckwatch_serving.repository import live_version, open_release, versions
 from deckwatch_serving.settling import settle_if_free
 from deckwatch_vision.errors import (
     DeckwatchError,
@@ -365,7 +365,7 @@ def test_the_commands(repository: Path, tmp_path: Path) -> None:
 
     tried = invoke(cli_releases.promote, 2, "--dry-run", *there)
     assert (tried.exit_code, tried.stdout) == (
-        0, "Nothing speaks against better 2 in place of 1.\n",
+        0, "Nothing speaks against better 2 after 1.\n",
     )  # fmt: skip
     assert live_version(repository) == 1
     result = invoke(cli_releases.promote, 2, *there, "--by", "ann")
@@ -395,6 +395,9 @@ def test_the_commands(repository: Path, tmp_path: Path) -> None:
 
     candidate = tmp_path / "candidate"
     write_tiny_release(candidate, name="spring")
+    unwanted = invoke(cli_releases.promote, "--from", candidate, *there)
+    assert isinstance(unwanted.exception, ReleaseRefused)
+    assert versions(repository) == [1, 2], "what is refused is not taken over"
     measured(candidate, 1, card())
     taken = invoke(cli_releases.promote, "--from", candidate, *there)
     assert taken.stdout == "spring 3 is live; it was 1.\n"
