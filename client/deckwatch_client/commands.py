@@ -38,13 +38,11 @@ KNOWN = {
     "export": Known("Turn trained weights into a release.", "train", "torch"),
     "data": Known("Import, check, split, balance and report data sets.", "train", "yaml"),
     "augment": Known(
-        "Make more training pictures, as the command `augment_data` does.",
+        "Make more training pictures (`augment_data`).",
         "train",
         "albumentations",
     ),
-    "crop": Known(
-        "Cut pictures to their fish, as the command `create_fish_images` does.", "train", "yaml"
-    ),
+    "crop": Known("Cut pictures to their fish (`create_fish_images`).", "train", "yaml"),
     "select": Known("Choose the best of several trained candidates.", "train", "torch"),
     "tune": Known("Search a configuration's declared ranges.", "train", "torch"),
     "retrain": Known("From pictures to a released model in one command.", "train", "torch"),

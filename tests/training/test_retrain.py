@@ -133,9 +133,7 @@ def test_one_command_ends_in_a_live_release(
     assert answer.release.name == "decks"
 
 
-def test_no_vessel_is_on_two_sides(
-    decks: Path, killed: subprocess.CompletedProcess[str]
-) -> None:
+def test_no_vessel_is_on_two_sides(decks: Path, killed: subprocess.CompletedProcess[str]) -> None:
     sides: dict[str, set[str | None]] = {}
     for entry in catalogue.read(decks / "work" / "split").entries:
         sides.setdefault(entry.vessel or "", set()).add(entry.split)

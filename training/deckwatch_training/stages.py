@@ -170,8 +170,8 @@ def run(
 ) -> list[Outcome]:
     """Run the stages in order, leaving out those of which nothing has changed.
 
-    `starting` hears of a stage that begins and why, `tell` of every outcome at once. What a stage raises ends the run; the stages before it
-    stay finished.
+    `starting` hears of a stage that begins and why, `tell` of every outcome at once. What a stage
+    raises ends the run; the stages before it stay finished.
 
     Raises:
         UsageError: the ledger is damaged, or a stage did not write what it promised.
