@@ -45,7 +45,8 @@ def measure(rounds: int = ROUNDS, steps: int = STEPS) -> dict[str, Any]:
                 }
             )  # fmt: skip
             sets = runs.training_data(config)
-            ours = Training(runs.build_task(config, *sets), config, folder, "", _alone())
+            task: Any = runs.build_task(config, *sets)
+            ours: Training[Any] = Training(task, config, folder, "", _alone())
             bare = runs.build_task(config, *sets)
             found[title] = _interleaved(ours, bare, rounds, steps)
     return {"rounds": rounds, "steps": steps, "arms": found}

@@ -88,7 +88,7 @@ def write_retrain() -> str:
     """Every key of a retraining's configuration; what a candidate holds is in training.md."""
     from deckwatch_training import retrain_config as config
 
-    lists = {
+    lists: dict[str, type[BaseModel]] = {
         "sources": config.SourceConfig,
         "detectors": config.CandidateConfig,
         "augment": config.AugmentConfig,
