@@ -24,8 +24,8 @@ from deckwatch_training.thumbnails import thumbnail
 from deckwatch_vision.errors import ImageError
 
 # The share of the cells that counts, and how far apart they may be on average. Chosen on simulated
-# vessels: farther would merge cameras, which only makes units larger; nearer would leave one camera
-# on both sides of a split, which makes every figure measured afterwards too kind.
+# vessels for the fewest that a split by guessed cameras leaves on both sides: farther, cameras
+# become one; nearer, the night of a camera becomes another.
 STILL, APART = 0.4, 0.08
 # Pictures that are clustered at once: distances grow with the square, 16 MB for these.
 AT_ONCE = 2000

@@ -1,10 +1,10 @@
 """The same picture twice, and pictures that only look alike: frames of a burst, a copy saved again.
 
-Exact duplicates have one SHA-256. Near duplicates differ in few bits of two perceptual hashes,
-pHash and dHash; both must agree, because either alone takes some pictures of open sea for one
-another. Comparing every pair of 100,000 pictures would be five billion comparisons. Instead the
-64 bits are cut into four bands (multi-index hashing, Norouzi, Punjani and Fleet 2012): two hashes
-within 7 bits of each other have at least one band within one bit, and bands are looked up.
+Exact duplicates have one SHA-256. Near duplicates differ in few bits of a pHash, and not in many of
+a dHash, which sees other things. Comparing every pair of 100,000 pictures would be five billion
+comparisons. Instead the 64 bits are cut into four bands (multi-index hashing, Norouzi, Punjani and
+Fleet 2012): two hashes within 7 bits of each other have at least one band within one bit, and bands
+are looked up.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from deckwatch_vision.errors import ImageError, UsageError
 
 BANDS, BAND_BITS = 4, 16
 MOST = 2 * BANDS - 1
-# Bits, at most, that two hashes of near duplicates differ in. dHash looks at single grey steps, so
-# noise and compression turn more of its bits.
-NEAR_PHASH, NEAR_DHASH = MOST, 12
+# Bits, at most, that two hashes of near duplicates differ in. dHash is a second opinion: hashes of
+# pictures that have nothing in common differ in 32 bits, give or take 4.
+NEAR_PHASH, NEAR_DHASH = MOST, 16
 # Candidate pairs that are compared at once: 16 bytes each, twice.
 _AT_ONCE = 1 << 21
 
