@@ -245,6 +245,15 @@ def test_a_users_mistake_is_one_sentence(
         run("collect", *(places.get(word, word) for word in words), "--out", tmp_path / "out")
 
 
+def test_a_folder_that_cannot_be_written_is_named(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "tasks"
+    with pytest.raises(UsageError, match=r"Cannot write .*/file/tasks"):
+        run("collect", kept, "--out", out)
+    with pytest.raises(UsageError, match=r"is a file. Give a folder"):
+        run("collect", kept, "--out", tmp_path / "file")
+
+
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)

@@ -63,6 +63,7 @@ def collect(
     from deckwatch_serving.keep import open_source
     from deckwatch_training import collect as collecting
     from deckwatch_training import known_pictures, ranking_page, task_folder
+    from deckwatch_training.output_folder import writing_into
     from deckwatch_training.tables import table
     from deckwatch_vision.errors import UsageError
 
@@ -82,11 +83,12 @@ def collect(
             + ". Pictures are kept by a gateway that runs with DECKWATCH_KEEP."
         )
     picked = collecting.rank(records, limit)
-    tasks, lost = task_folder.fetch(kept_at, picked, out, link=link)
-    problems += lost
     formats = task_folder.FORMATS if format is Format.both else (format.value,)
-    ranking_page.page(tasks, out).write(out / "ranking.html")
-    task_folder.write(tasks, out, formats=formats, labels=label or [], picture_url=picture_url)
+    with writing_into(out):
+        tasks, lost = task_folder.fetch(kept_at, picked, out, link=link)
+        ranking_page.page(tasks, out).write(out / "ranking.html")
+        task_folder.write(tasks, out, formats=formats, labels=label or [], picture_url=picture_url)
+    problems += lost
     typer.echo(f"{len(tasks)} of {len(records)} pictures are ready to be labelled in {out}")
     typer.echo(table(("of", "", "pictures"), collecting.count([each.kept for each in tasks])))
     for problem in problems:

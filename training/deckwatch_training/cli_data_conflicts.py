@@ -43,6 +43,7 @@ def conflicts(
     """
     from deckwatch_training import catalogue as catalogues
     from deckwatch_training import conflict_finding, conflict_page, picture_files
+    from deckwatch_training.output_folder import writing_into
     from deckwatch_training.tables import table
     from deckwatch_vision.errors import UsageError
 
@@ -60,10 +61,10 @@ def conflicts(
     found = conflict_finding.find(
         read, repository=repository, answers=answers, least=least, overlap=overlap
     )
-    picture_files.write(out / "conflicts.csv", conflict_page.table(found.conflicts))
-    conflict_page.page(found.conflicts, read, found.compared, found.release).write(
-        out / "conflicts.html"
-    )
+    page = conflict_page.page(found.conflicts, read, found.compared, found.release)
+    with writing_into(out):
+        picture_files.write(out / "conflicts.csv", conflict_page.table(found.conflicts))
+        page.write(out / "conflicts.html")
     typer.echo(f"{len(found.conflicts)} conflicts in {found.compared} pictures: see {out}")
     if found.conflicts:
         rows = [
