@@ -1,5 +1,6 @@
 """What the README shows without a server is what happens."""
 
+import itertools
 import re
 import tomllib
 
@@ -17,7 +18,7 @@ def of(program: str) -> list[transcripts.Step]:
 
 
 def test_every_command_is_looked_at_here_or_with_the_stack() -> None:
-    known = [step for program in ("make", "pip", "classify", "curl") for step in of(program)]
+    known = [step for program in ("make", "pip", "classify", "curl", "deckwatch") for step in of(program)]
     assert sorted(step.command for step in known) == sorted(step.command for step in STEPS)
 
 
@@ -33,6 +34,18 @@ def test_make_has_the_targets_that_are_shown(step: transcripts.Step) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in step.command.split()[1:]:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("step", of("deckwatch"), ids=lambda step: step.command)
+def test_deckwatch_has_the_commands_and_options_that_are_shown(step: transcripts.Step) -> None:
+    words = step.command.split()
+    names = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z]+", word), words))
+    page = transcripts.run(" ".join([*names, "--help"]))
+    assert page.startswith(f"Usage: {' '.join(names)} ")
+    assert {word for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", page))
+    for word in words:
+        if word.startswith("training/"):
+            assert (ROOT / word).exists()
 
 
 @pytest.mark.parametrize("step", of("pip"), ids=lambda step: step.command)
