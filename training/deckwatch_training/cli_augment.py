@@ -7,19 +7,12 @@ from typing import Annotated
 
 import typer
 
-from deckwatch_training import scripts
+from deckwatch_training import cli_options, scripts
 
 
 def augment(
-    input_folder: Annotated[
-        Path, typer.Option("--input_folder", "--input-folder", help="Folder of the pictures.")
-    ],
-    output_folder: Annotated[
-        Path,
-        typer.Option(
-            "--output_folder", "--output-folder", help="New folder for originals and copies."
-        ),
-    ],
+    input_folder: cli_options.InputFolder,
+    output_folder: Annotated[Path, cli_options.output_folder("originals and copies")],
     label_file: Annotated[
         Path,
         typer.Option(
@@ -47,10 +40,8 @@ def augment(
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same bytes, on any workers.")
     ] = 0,
-    workers: Annotated[int, typer.Option(help="Pictures at once; 0: one a core.")] = 0,
-    engine: Annotated[
-        str, typer.Option(help="local: processes here. ray: RAY_ADDRESS, or a Ray started here.")
-    ] = "local",
+    workers: cli_options.Workers = 0,
+    engine: cli_options.Engine = "local",
     night_frames: Annotated[
         Path | None,
         typer.Option(
@@ -89,12 +80,7 @@ def augment(
             "--preview-only", "--preview_only", help="Write preview.html and nothing else."
         ),
     ] = False,
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace", help="Delete what a run with other settings made in the output folder."
-        ),
-    ] = False,
+    replace: cli_options.Replace = False,
 ) -> None:
     """Make more training pictures: changed copies with their boxes, labels and weights.
 

@@ -7,17 +7,12 @@ from typing import Annotated
 
 import typer
 
-from deckwatch_training import scripts
+from deckwatch_training import cli_options, scripts
 
 
 def crop(
-    input_folder: Annotated[
-        Path,
-        typer.Option("--input_folder", "--input-folder", help="Pictures, in folders of any depth."),
-    ],
-    output_folder: Annotated[
-        Path, typer.Option("--output_folder", "--output-folder", help="New folder for the crops.")
-    ],
+    input_folder: cli_options.InputFolder,
+    output_folder: Annotated[Path, cli_options.output_folder("the crops")],
     all_fish: Annotated[
         bool,
         typer.Option(
@@ -46,16 +41,9 @@ def crop(
             "[default: the classifier's]"
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Pictures at once; 0: one a core.")] = 0,
-    engine: Annotated[
-        str, typer.Option(help="local: processes here. ray: RAY_ADDRESS, or a Ray started here.")
-    ] = "local",
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace", help="Delete what a run with other settings made in the output folder."
-        ),
-    ] = False,
+    workers: cli_options.Workers = 0,
+    engine: cli_options.Engine = "local",
+    replace: cli_options.Replace = False,
 ) -> None:
     """Cut pictures to their fish, with some of what is round them, under the same names.
 

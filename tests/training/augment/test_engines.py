@@ -32,6 +32,7 @@ def ray_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     environment = os.environ | {
         "RAY_TMPDIR": home,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "120",  # 30 are too few while others use the cores
         "RAY_AUTH_MODE": "disabled",  # else it leaves a token in the home folder
         "PYTHONPATH": str(ROOT),
     }
