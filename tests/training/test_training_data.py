@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def _write(folder: Path, entries: list[Entry]) -> Path:
     return folder / catalogue.FILE
 
 
-def _config(task: str, train: Path, **sections: dict[str, object]) -> TrainConfig:
+def _config(task: str, train: Path, **sections: Any) -> TrainConfig:
     document = {
         "task": task, "name": task,
         "data": {"train": train, "valid": train, "species": SPECIES, "held_back": 0},

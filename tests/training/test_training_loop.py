@@ -129,8 +129,8 @@ def test_two_processes_learn_what_one_does(
     overrides = ["model.architecture=tiny_net:Tiny", "run.epochs=3", "run.checkpoint_steps=2"]
     loaded = config.load(configs / "classifier.yaml", overrides)
     runs.train(loaded, tmp_path / "one")
-    cut = [config.load(configs / "classifier.yaml", overrides), tmp_path / "two"]
-    _interrupt(monkeypatch, ClassificationTask, 1, 3, lambda: runs.train(*cut))
+    again = config.load(configs / "classifier.yaml", overrides)
+    _interrupt(monkeypatch, ClassificationTask, 1, 3, lambda: runs.train(again, tmp_path / "two"))
 
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2", "-m"]
@@ -268,7 +268,7 @@ def test_curves_tell_losses_from_measures() -> None:
     left, right = curves.draw(rows, "run").axes
     assert [line.get_label() for line in left.lines] == ["loss", "box"]
     assert [line.get_label() for line in right.lines] == ["ap50"]
-    assert left.lines[0].get_ydata().tolist() == [3.0, 2.0]
+    assert list(left.lines[0].get_ydata()) == [3.0, 2.0]  # type: ignore[arg-type]
 
 
 def test_the_wrong_command_for_a_configuration(configs: Path) -> None:

@@ -44,11 +44,22 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def _moved(net: nn.Module) -> nn.Module:
+def _classifier(*given: Any) -> Any:
+    """A classifier, of which the tests look at the insides."""
+    return classifiers.build(*given)
+
+
+def _detector(*given: Any) -> Any:
+    return detectors.build(*given)
+
+
+def _moved(net: Any) -> Any:
     """The net with batch norms that have seen something, so that folding them shows."""
     generator = torch.Generator().manual_seed(1)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_var is not None
+            assert module.running_mean is not None
             for values in (module.weight, module.running_var):
                 values.data.uniform_(0.8, 1.3, generator=generator)
             for values in (module.bias, module.running_mean):
@@ -68,7 +79,7 @@ def test_a_librarys_classifier_learns_exports_and_comes_back_from_onnx(
     name: str, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    net = classifiers.build(name, 3, SIZE)
+    net = _classifier(name, 3, SIZE)
     net.train()
     nn.functional.cross_entropy(net(_noise(4)), torch.tensor([0, 1, 2, 0])).backward()
     assert all(each.grad is not None for each in net.parameters())
@@ -77,7 +88,7 @@ def test_a_librarys_classifier_learns_exports_and_comes_back_from_onnx(
     export.export_classifier(net, SIZE, path)
     assert export.check_parity(net, path, list(_noise(2).numpy()), detector=False).pictures == 2
 
-    again = classifiers.build(name, 3, SIZE)
+    again = _classifier(name, 3, SIZE)
     weights.start(again, Source(path), SIZE, ("A", "B", "C"))
     with torch.no_grad():
         torch.testing.assert_close(again.eval()(_noise(3)), net(_noise(3)), rtol=1e-3, atol=1e-4)
@@ -90,7 +101,7 @@ def test_a_librarys_detector_learns_exports_and_comes_back_from_onnx(
     name: str, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    net, canvas = detectors.build(name, 96).train(), _noise(2, 96)
+    net, canvas = _detector(name, 96).train(), _noise(2, 96)
     truths = [torch.tensor([[8.0, 8, 60, 50]]), torch.zeros(0, 4)]
     optimiser = torch.optim.SGD(net.parameters(), 1e-2)
     found = []
@@ -106,7 +117,7 @@ def test_a_librarys_detector_learns_exports_and_comes_back_from_onnx(
     rows = export.check_parity(net, path, list(canvas.numpy()), detector=True)
     assert rows.max_box_difference < 0.05
 
-    again = detectors.build(name, 96)
+    again = _detector(name, 96)
     weights.start(again, Source(path), 96)
     assert again.frozen, "folded batch norms have no statistics to go on from"
     with torch.no_grad():
@@ -120,7 +131,7 @@ def test_a_librarys_detector_learns_exports_and_comes_back_from_onnx(
 def test_one_stage_rows_are_what_torchvision_itself_would_find() -> None:
     """Our raw rows, thresholded, hold the boxes of torchvision's own post-processing."""
     torch.manual_seed(0)
-    net = detectors.build("retinanet_resnet50_fpn", 96).eval()
+    net = _detector("retinanet_resnet50_fpn", 96).eval()
     assert isinstance(net, torchvision_detectors.OneStage)
     # Boxes that differ from the anchors, and scores that differ from each other.
     for head in (net.net.head.regression_head, net.net.head.classification_head):
@@ -146,9 +157,9 @@ def test_the_shipped_release_starts_a_training(task: str) -> None:
     spec = release.detector if task == "detector" else release.classifier
     codes = release.labels.codes if task == "classifier" else ()
     build: Any = (
-        (lambda: detectors.build(spec.architecture, spec.input_size))
+        (lambda: _detector(spec.architecture, spec.input_size))
         if task == "detector"
-        else (lambda: classifiers.build(spec.architecture, len(codes), spec.input_size))
+        else (lambda: _classifier(spec.architecture, len(codes), spec.input_size))
     )
     session = onnxruntime.InferenceSession(str(repository / spec.file))
     pixels = _noise(1, spec.input_size)
@@ -156,7 +167,9 @@ def test_the_shipped_release_starts_a_training(task: str) -> None:
     nets = []
     for given in ("live", repository, repository / spec.file):
         size = spec.input_size
-        model = ModelConfig(architecture=spec.architecture, input_size=size, weights=given)
+        model = ModelConfig.model_validate(
+            {"architecture": spec.architecture, "input_size": size, "weights": given}
+        )
         source, net = weights.source(model, task), build()
         assert source.codes == tuple(codes)
         weights.start(net, source, size, codes)
@@ -172,11 +185,11 @@ def test_species_that_both_know_keep_their_rows(capsys: pytest.CaptureFixture[st
     release = open_release(repository)
     source = Source(repository / release.classifier.file, codes=release.labels.codes)
     torch.manual_seed(0)
-    net, old = classifiers.build("mobilenet_v2", 5), classifiers.build("mobilenet_v2", 4)
-    untouched = net.head[1].weight.detach().clone()  # type: ignore[index]
+    net, old = _classifier("mobilenet_v2", 5), _classifier("mobilenet_v2", 4)
+    untouched = net.head[1].weight.detach().clone()
     weights.start(net, source, 160, codes)
     weights.start(old, source, 160, release.labels.codes)
-    rows, before = net.head[1].weight, old.head[1].weight  # type: ignore[index]
+    rows, before = net.head[1].weight, old.head[1].weight
     for code in ("NoF", "SHARK", "OTHER"):
         assert torch.equal(rows[codes.index(code)], before[release.labels.codes.index(code)])
     for code in ("ALB", "YFT"):
@@ -204,8 +217,8 @@ def test_a_run_starts_another_with_other_species(
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
-    torch.save(classifiers.build("resnet18", 3).net.state_dict(), tmp_path / "r.pth")  # type: ignore[attr-defined]
-    net = classifiers.build("mobilenet_v3_small", 3)
+    torch.save(_classifier("resnet18", 3).net.state_dict(), tmp_path / "r.pth")
+    net = _classifier("mobilenet_v3_small", 3)
     with pytest.raises(UsageError, match=r"r\.pth fits 0 % of the net only"):
         weights.start(net, Source(tmp_path / "r.pth"), SIZE)
     live = open_release(find_repository()).classifier.file
@@ -217,11 +230,11 @@ def test_a_state_dict_of_the_library_with_another_head(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(3)
-    given = classifiers.build("resnet18", 1000).net  # type: ignore[attr-defined]
+    given = _classifier("resnet18", 1000).net
     torch.save({"model": given.state_dict()}, tmp_path / "r.pth")
-    net = classifiers.build("resnet18", 3)
+    net = _classifier("resnet18", 3)
     weights.start(net, Source(tmp_path / "r.pth"), SIZE)
-    assert torch.equal(net.net.conv1.weight, given.conv1.weight)  # type: ignore[union-attr, operator]
+    assert torch.equal(net.net.conv1.weight, given.conv1.weight)
     assert "started from random numbers: fc.weight, fc.bias" in capsys.readouterr().err
 
 
@@ -235,8 +248,8 @@ def test_a_state_dict_of_the_library_with_another_head(
 )
 def test_a_source_that_is_none_is_named(given: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "notes.pt").write_text("no weights")
-    model = ModelConfig(
-        architecture="resnet18", input_size=SIZE, weights=given.format(tmp=tmp_path)
+    model = ModelConfig.model_validate(
+        {"architecture": "resnet18", "input_size": SIZE, "weights": given.format(tmp=tmp_path)}
     )
     with pytest.raises(UsageError, match=message):
         weights.source(model, "classifier")
@@ -252,23 +265,23 @@ def test_without_a_connection_weights_by_name_say_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    net: Any = detectors.build(name, 96) if "ssd" in name else classifiers.build(name, 3)
+    net: Any = _detector(name, 96) if "ssd" in name else _classifier(name, 3)
     with pytest.raises(UsageError, match=r"could not be had.*give its path as model\.weights"):
         weights.start(net, Source(None, "pretrained"), 96)
 
 
 def test_names_that_libraries_share_are_told_apart() -> None:
-    assert classifiers.build("resnet18", 3).library == "torchvision"  # type: ignore[attr-defined]
-    assert classifiers.build("timm:resnet18", 3).library == "timm"  # type: ignore[attr-defined]
-    assert isinstance(classifiers.build("squeezenet1_1", 3), classifiers.SqueezeNet)
-    assert classifiers.build("torchvision:squeezenet1_1", 3).library == "torchvision"  # type: ignore[attr-defined]
+    assert _classifier("resnet18", 3).library == "torchvision"
+    assert _classifier("timm:resnet18", 3).library == "timm"
+    assert isinstance(_classifier("squeezenet1_1", 3), classifiers.SqueezeNet)
+    assert _classifier("torchvision:squeezenet1_1", 3).library == "torchvision"
 
 
 def test_a_misspelt_name_gets_those_like_it() -> None:
     with pytest.raises(UsageError, match=r"No classifier 'resnet81'.*such as.*resnet18"):
-        classifiers.build("resnet81", 3)
+        _classifier("resnet81", 3)
     with pytest.raises(UsageError, match=r"No detector 'retinanet'.*retinanet_resnet50_fpn"):
-        detectors.build("retinanet", 96)
+        _detector("retinanet", 96)
 
 
 OWN = """
@@ -309,9 +322,9 @@ def test_a_users_class_trains_by_module_and_name(own: str, configs: Path) -> Non
     assert type(net).__name__ == "Tiny"
     assert runs.finished(loaded, configs / "own")
     with pytest.raises(UsageError, match="gave a str"):
-        classifiers.build(f"{own}:no_net", 3)
+        _classifier(f"{own}:no_net", 3)
     with pytest.raises(UsageError, match="cannot be loaded"):
-        classifiers.build(f"{own}:Missing", 3)
+        _classifier(f"{own}:Missing", 3)
 
 
 def test_a_package_adds_a_model_by_entry_point(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,16 +332,16 @@ def test_a_package_adds_a_model_by_entry_point(own: str, monkeypatch: pytest.Mon
     offered = [EntryPoint("tiny", f"{own}:Tiny", group)]
     monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints(offered).select(**by))
     assert "tiny" in classifiers.REGISTRY.names()
-    assert type(classifiers.build("tiny", 3)).__name__ == "Tiny"
+    assert type(_classifier("tiny", 3)).__name__ == "Tiny"
     offered.append(EntryPoint("tiny", "elsewhere:Tiny", group))
     with pytest.raises(UsageError, match="Several packages offer a classifier 'tiny'"):
-        classifiers.build("tiny", 3)
+        _classifier("tiny", 3)
 
 
 def test_a_detector_without_losses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(detectors.REGISTRY.own, "flat", lambda size: nn.Flatten())  # type: ignore[arg-type, misc]
+    monkeypatch.setitem(detectors.REGISTRY.own, "flat", lambda size: nn.Flatten())
     with pytest.raises(UsageError, match="lacks head, strides, losses"):
-        detectors.build("flat", 96)
+        _detector("flat", 96)
 
 
 def test_the_list_of_models() -> None:

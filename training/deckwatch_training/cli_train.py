@@ -35,7 +35,7 @@ def _train(
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see training/configs.")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="key.sub=value, any number", metavar="[KEY=VALUE]...")
+    list[str] | None, typer.Argument(help="key.sub=value, any number", metavar="KEY=VALUE")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run [default: runs/NAME]")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew instead of continuing last.pt.")]

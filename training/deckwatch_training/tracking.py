@@ -118,8 +118,12 @@ class _Listener:
     """The other end of the pipe."""
 
     def __init__(self, folder: Path, uri: str, experiment: str):
+        import logging
+
         import mlflow
 
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         self.folder = folder
         self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         root = folder.resolve().parent
@@ -178,12 +182,13 @@ def listen(folder: Path, uri: str, experiment: str, messages: IO[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The process: 0 when all was written, 1 after a warning when it could not be."""
-    import logging
+    import warnings
 
     folder, uri, experiment = arguments
+    # A server that is away is given up soon; what MLflow remarks on its way is nobody's concern.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    warnings.simplefilter("ignore")
     try:
         listen(Path(folder), uri, experiment, sys.stdin)
     except Exception as error:
