@@ -21,6 +21,7 @@ from deckwatch_training import catalogue, retrain_config, simulate
 from deckwatch_training.cli_retrain import NOT_BETTER
 from deckwatch_training.crops import picture_label
 from deckwatch_training.dataset import read_coco
+from deckwatch_training.evaluation import species_of
 from deckwatch_vision.errors import UsageError
 
 # One stage of a net's training on the slowest machine; the whole takes two minutes on two cores.
@@ -146,7 +147,7 @@ def test_unseen_vessels_are_named_better_than_a_majority_guess_can(
     decks: Path, killed: subprocess.CompletedProcess[str]
 ) -> None:
     valid = read_coco(decks / "work" / "split", split="valid", only=True)
-    codes = {code: code for code in valid.counts()}
+    codes = species_of(valid)
     labels = Counter(picture_label(picture, codes) for picture in valid.pictures)
     majority = max(labels.values()) / len(valid)
     card = open_release(decks / "models").scorecard["valid"]
