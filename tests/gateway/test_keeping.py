@@ -11,7 +11,6 @@ from pathlib import Path
 import boto3
 import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 
 from deckwatch_gateway import keeping
 from deckwatch_gateway.app import create_app
@@ -22,6 +21,7 @@ from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.images import encode_jpeg
 from deckwatch_vision.result import Result
+from tests.s3 import s3_server
 from tests.tiny_release import tiny_picture
 
 from .conftest import DEADLINE_S, Running, wait_for
@@ -142,18 +142,9 @@ def test_a_store_that_hangs_holds_no_answer_up(
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An S3 server on loopback that knows no bucket yet, named by the environment."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    assert httpx2.post(f"{url}/moto-api/reset", trust_env=False).status_code == 200
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    yield
-    server.stop()
+    """An S3 server on loopback that knows no bucket yet."""
+    with s3_server(monkeypatch):
+        yield
 
 
 @pytest.mark.usefixtures("s3")

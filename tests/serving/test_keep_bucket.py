@@ -6,35 +6,23 @@ import sys
 from collections.abc import Iterator
 
 import boto3
-import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 
 from deckwatch_serving.keep import Keeper, Origin, Policy, open_source, open_store
 from deckwatch_vision.errors import MissingExtra, UsageError
+from tests.s3 import s3_server
 from tests.serving.keeping import kept, picture, shark, sure
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an S3 server with an empty bucket `catch`, which the environment points to."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    # Servers of one process share what they hold.
-    assert httpx2.post(f"{url}/moto-api/reset", trust_env=False).status_code == 200
-    boto3.client("s3").create_bucket(Bucket="catch")
-    yield url
-    server.stop()
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An S3 server with an empty bucket `catch`."""
+    with s3_server(monkeypatch, "catch"):
+        yield
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/north/2026/"])
-def test_kept_and_read_back(s3: str, prefix: str) -> None:
+def test_kept_and_read_back(s3: None, prefix: str) -> None:
     record, data = kept(1, origin=Origin("Aurora"))
     store = open_store(f"s3://catch{prefix}")
     assert store.keep(record, data) == "kept"
@@ -50,7 +38,7 @@ def test_kept_and_read_back(s3: str, prefix: str) -> None:
     assert {each["Key"] for each in listed} == {start + record.picture, start + record.record}
 
 
-def test_a_changed_object_is_noticed(s3: str) -> None:
+def test_a_changed_object_is_noticed(s3: None) -> None:
     record, data = kept(1)
     store = open_store("s3://catch/x")
     store.keep(record, data)
@@ -60,7 +48,7 @@ def test_a_changed_object_is_noticed(s3: str) -> None:
         open_source("s3://catch/x").read(record)
 
 
-def test_the_keeper_goes_on_when_the_bucket_comes_back(s3: str) -> None:
+def test_the_keeper_goes_on_when_the_bucket_comes_back(s3: None) -> None:
     errors: list[Exception | None] = []
     outcomes: list[str] = []
     keeper = Keeper(
@@ -88,7 +76,7 @@ def test_a_url_without_a_bucket_is_refused(url: str) -> None:
             opened(url)
 
 
-def test_a_bucket_that_is_not_there_is_named(s3: str) -> None:
+def test_a_bucket_that_is_not_there_is_named(s3: None) -> None:
     with pytest.raises(UsageError, match=r"s3://nowhere/x.*AWS_ACCESS_KEY_ID"):
         list(open_source("s3://nowhere/x").records())
 

@@ -10,16 +10,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
-import httpx2
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from deckwatch_serving.keep import FolderStore, open_store
 from deckwatch_training import catalogue
 from deckwatch_training.collect import rank
 from deckwatch_vision.errors import UsageError
+from tests.s3 import s3_server
 from tests.serving.keeping import likelihoods, result
 from tests.training.collecting import (
     VESSELS,
@@ -256,17 +254,9 @@ def test_a_folder_that_cannot_be_written_is_named(kept: Path, tmp_path: Path) ->
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    assert httpx2.post(f"http://{host}:{port}/moto-api/reset", trust_env=False).is_success
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="catch")
-    yield
-    server.stop()
+    """An S3 server with an empty bucket `catch`."""
+    with s3_server(monkeypatch, "catch"):
+        yield
 
 
 @pytest.mark.usefixtures("s3")
