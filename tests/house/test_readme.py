@@ -18,7 +18,8 @@ def of(program: str) -> list[transcripts.Step]:
 
 
 def test_every_command_is_looked_at_here_or_with_the_stack() -> None:
-    known = [step for program in ("make", "pip", "classify", "curl", "deckwatch") for step in of(program)]
+    programs = ("make", "pip", "classify", "curl", "deckwatch")
+    known = [step for program in programs for step in of(program)]
     assert sorted(step.command for step in known) == sorted(step.command for step in STEPS)
 
 
