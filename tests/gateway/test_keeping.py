@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import httpx2
 import pytest
 
@@ -21,7 +20,6 @@ from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.images import encode_jpeg
 from deckwatch_vision.result import Result
-from tests.s3 import s3_server
 from tests.tiny_release import tiny_picture
 
 from .conftest import DEADLINE_S, Running, wait_for
@@ -143,6 +141,9 @@ def test_a_store_that_hangs_holds_no_answer_up(
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An S3 server on loopback that knows no bucket yet."""
+    # Here, because moto and boto3 are not there where only the tests without servers run.
+    from tests.s3 import s3_server
+
     with s3_server(monkeypatch):
         yield
 
@@ -151,6 +152,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_process_keeps_in_s3_and_finishes_before_it_stops(tiny_server: EmbeddedTriton) -> None:
     """Without its bucket it answers all the same, and complains once; what waits at the end is
     kept."""
+    import boto3
+
     with process(triton=tiny_server.grpc_url, keep="s3://catch/north") as running:
         url = running.first_line()["url"]
         with httpx2.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as caller:
