@@ -33,7 +33,8 @@ from deckwatch_vision.species import DEMO, NCFM, LabelSet
 from tests.serving.processes import family, find, wait_until
 from tests.tiny_release import tiny_picture, write_tiny_release
 
-pytestmark = pytest.mark.stack
+# Starting servers and loading releases takes a while where others need the cores as well.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 # The second release differs in everything that a release decides.
 LABELS = LabelSet((*DEMO, *(one for one in NCFM if one.code in ("ALB", "YFT"))))

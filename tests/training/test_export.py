@@ -25,6 +25,8 @@ from deckwatch_training.dataset import read_coco
 from deckwatch_vision.errors import UsageError
 from tests.training.conftest import SPECIES, write_data
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
