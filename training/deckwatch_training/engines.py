@@ -12,8 +12,6 @@ there between items. What it raises ends the run.
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import multiprocessing
 import os
 import signal
@@ -28,7 +26,7 @@ from multiprocessing import connection
 from typing import Any, Literal, TypeVar, get_args
 
 from deckwatch_serving.cores import available_cores
-from deckwatch_vision.errors import DeckwatchError, MissingExtra, UsageError
+from deckwatch_vision.errors import DeckwatchError, UsageError
 
 Engine = Literal["local", "ray"]
 Item = TypeVar("Item")
@@ -70,7 +68,9 @@ def run(
     if workers < 0 or (window is not None and window < 1):
         raise UsageError(f"{workers} workers, a window of {window}: give at least 1, or leave out.")
     if engine == "ray":
-        return _ray(function, iter(items), workers, window)
+        from deckwatch_training import ray_engine
+
+        return ray_engine.run(function, iter(items), workers, window)
     workers = workers or available_cores()
     if workers == 1:
         return _here(function, items)
@@ -133,7 +133,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Workers started meanwhile inherit an environment of one thread each."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
@@ -155,7 +155,7 @@ def _processes(
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(workers, context, _begin, (function,))
 
-    with _single_threaded():
+    with single_threaded():
         executor = pool()
         others = set(multiprocessing.active_children())
         waiting: deque[tuple[Item, Future[Result]]] = deque()
@@ -209,98 +209,3 @@ def _lost(item: object) -> DeckwatchError:
         f"A worker process died {TRIES} times in a row, last at {item!r:.200}. Often the machine "
         "was out of memory: run the same command with fewer --workers; it goes on where it stood."
     )
-
-
-@contextmanager
-def _cluster(workers: int) -> Iterator[int]:
-    """A Ray to work on, and how many workers it has."""
-    if importlib.util.find_spec("ray") is None:
-        raise MissingExtra(
-            "--engine ray needs Ray, which is not installed. Install it with: "
-            "pip install 'deckwatch[ray]'"
-        )
-    # Ray reads these when it is imported. It would report its use to its makers.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # its default, said aloud it warns less
-    import ray
-
-    ours = not ray.is_initialized()
-    if ours:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        try:
-            if address:
-                ray.init(address=address, **quiet)
-            else:
-                cores = workers or available_cores()
-                with _single_threaded():
-                    ray.init(num_cpus=cores, include_dashboard=False, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = f"the cluster {address}" if address else "a Ray on this machine"
-            raise DeckwatchError(
-                f"Cannot use {where}: {str(error).splitlines()[0]}. Check RAY_ADDRESS, or unset it "
-                "to use this machine."
-            ) from None
-    try:
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        yield workers or max(1, int(resources.get("CPU", 1)))
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _ray(
-    function: Callable[[Item], Result],
-    items: Iterator[Item],
-    workers: int,
-    window: int | None,
-) -> Iterator[Result]:
-    with _cluster(workers) as there:
-        import ray
-
-        # Also a worker that dies counts as a try; exceptions of the function are final.
-        remote = ray.remote(num_cpus=1, max_retries=TRIES, retry_exceptions=False)(_on_ray)
-        sent = ray.put(function)
-        key = sent.hex()
-        waiting: deque[Any] = deque()
-        most = window or AHEAD * there
-        try:
-            while True:
-                waiting.extend(
-                    # A list hides the reference, so that Ray does not unpack it for every item.
-                    remote.remote(key, [sent], item)
-                    for item in islice(items, most - len(waiting))
-                )
-                if not waiting:
-                    return
-                try:
-                    result = ray.get(waiting[0])
-                except ray.exceptions.RayTaskError as error:
-                    raise getattr(error, "cause", None) or error from None
-                except (ray.exceptions.WorkerCrashedError, ray.exceptions.RayError) as error:
-                    raise DeckwatchError(
-                        f"Ray lost a piece of work: {str(error).splitlines()[0]} Run the same "
-                        "command again; it goes on where it stood."
-                    ) from None
-                waiting.popleft()
-                yield result
-        finally:
-            for each in waiting:
-                ray.cancel(each)
-
-
-def _on_ray(key: str, sent: list[Any], item: Any) -> Any:
-    """One item in a Ray worker, which unpacks the function once and keeps it."""
-    held = _KEPT.get(key)
-    if held is None:
-        import cv2
-        import ray
-
-        cv2.setNumThreads(1)
-        _KEPT.clear()  # a worker may live longer than one run
-        held = _KEPT[key] = ray.get(sent[0])
-    return held(item)
-
-
-_KEPT: dict[str, Callable[[Any], Any]] = {}

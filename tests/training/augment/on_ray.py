@@ -7,14 +7,13 @@ started it. Prints one JSON object.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deckwatch_training import engines
+from deckwatch_training import engines, ray_engine
 from deckwatch_training.augment import Settings, augment
 from deckwatch_vision.errors import UsageError
 
@@ -89,23 +88,20 @@ def augmented(engine: engines.Engine, photos: Path, labels: Path, out: Path) -> 
 
 
 def main() -> None:
-    """All of it on one Ray: the first run starts it, and each ends its own."""
+    """All of it on one Ray."""
     folder, photos, labels = (Path(each) for each in sys.argv[1:4])
-    import ray
+    with ray_engine.cluster(2):
+        import ray
 
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-        object_store_memory=80 << 20,
-    )  # fmt: skip
-    augmented("ray", photos, labels, folder / "ray")
-    found = {
-        "killed": killed("ray", folder / "killed"),
-        "failed": failed("ray"),
-        "ahead": ahead("ray"),
-        "ours": ray.is_initialized(),
-        "driver": os.getpid(),
-    }
-    ray.shutdown()
+        augmented("ray", photos, labels, folder / "ray")
+        found = {
+            "killed": killed("ray", folder / "killed"),
+            "failed": failed("ray"),
+            "ahead": ahead("ray"),
+            "there": ray.is_initialized(),
+            "driver": os.getpid(),
+        }
+    found["gone"] = not ray.is_initialized()
     sys.stdout.write(json.dumps(found) + "\n")
 
 
