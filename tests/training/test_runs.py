@@ -120,7 +120,7 @@ def test_train_export_evaluate_by_command(configs: Path) -> None:
 
     release = open_release(repository)  # every file against its digest
     assert release.labels.codes == ("NoF", "OTHER", "SHARK")
-    assert (repository / "deckwatch/labels.txt").read_text() == "NoF\nOTHER\nSHARK\n"
+    assert (repository / "deckwatch/3/labels.txt").read_text() == "NoF\nOTHER\nSHARK\n"
     assert release.detector.candidate_threshold <= release.fusion.score_threshold
     card = (repository / "deckwatch/3/MODEL_CARD.md").read_text()
     assert "Made by the tests." in card
