@@ -10,7 +10,7 @@ import typer
 import yaml
 from typer.testing import CliRunner, Result
 
-from deckwatch_training import catalogue, cli_evaluate
+from deckwatch_training import catalogue, cli_evaluate, metrics
 from deckwatch_vision.errors import UsageError
 
 
@@ -21,7 +21,9 @@ def command(*arguments: object) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def short(configs: Path) -> None:
+def short(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch, and few draws: this is not about how wide intervals are."""
+    monkeypatch.setattr(metrics, "DRAWS", 40)
     for name in ("detector", "classifier"):
         document = yaml.safe_load((configs / f"{name}.yaml").read_text())
         document["run"]["epochs"] = 1
