@@ -116,8 +116,9 @@ def test_the_sampler_learns_where_it_is_good(
     monkeypatch.setattr(tuning, "train", _bowl)
     study = tuning.run(Sweep(declared, (), tmp_path / "sweep"), 30)
     values = [value for _, value in _numbers(study)]
-    first, later = values[: tuning.RANDOM], values[tuning.RANDOM :]
-    assert sum(later) / len(later) > sum(first) / len(first) + 0.1
+    later = values[tuning.RANDOM :]
+    # Drawn at random, 21 % would be so good: half have the context, and 42 % of those the rate.
+    assert sum(value > 0.9 for value in later) > 2 * 0.21 * len(later)
     assert tuning.best(study, Sweep(declared, (), tmp_path / "sweep"))["model.context"] == 1.4
 
 
