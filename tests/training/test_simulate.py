@@ -344,6 +344,8 @@ def test_a_folder_that_holds_something_else_is_refused(fleet: Catalogue, tmp_pat
         write(fleet.root, seed=4)
     with pytest.raises(UsageError, match="at least 240"):
         write(fleet.root, pictures=100)
+    with pytest.raises(UsageError, match="Cannot write"):
+        write(tmp_path / "mine.txt" / "below")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "simulation.json").write_text("{")
     with pytest.raises(UsageError, match="is damaged"):

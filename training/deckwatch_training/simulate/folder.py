@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -186,11 +187,23 @@ def _claim(folder: Path, simulation: Simulation, pictures: int) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty. Give a new folder: nothing is overwritten.")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "README.txt").write_text(_README, encoding="utf-8")
-    part = mark.with_suffix(".part")
-    part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
-    part.replace(mark)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "README.txt").write_text(_README, encoding="utf-8")
+        part = mark.with_suffix(".part")
+        part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+        part.replace(mark)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"Cannot write {path}: {error.strerror}. Give a folder with room that may be written "
+            "to, then run the same command again; it continues."
+        ) from None
 
 
 def _chunks(pictures: int, vessels: int) -> Iterator[list[int]]:
@@ -220,10 +233,11 @@ class Drawer:
             data = path.read_bytes()
         except FileNotFoundError:
             data = self.simulation.jpeg(number)
-            path.parent.mkdir(exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_bytes(data)
-            os.replace(part, path)
+            with _writing(path):
+                path.parent.mkdir(exist_ok=True)
+                part = path.with_suffix(".part")
+                part.write_bytes(data)
+                os.replace(part, path)
         return read_truth(data, path)
 
 
