@@ -58,9 +58,12 @@ def stamp(path: Path) -> str:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file so that nobody sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
-    part.write_bytes(data)
+    try:
+        part.write_bytes(data)
+    except FileNotFoundError:  # looking for the folder first would cost as much as the file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
     part.replace(path)
 
 

@@ -89,11 +89,15 @@ def decode(
     return np.ascontiguousarray(_TURNS[header.orientation](stored))
 
 
-def encode_jpeg(image: Pixels, quality: int = 90) -> bytes:
-    """Encode pixels [H,W,3] RGB as JPEG, quality 1 to 100."""
+def encode_jpeg(image: Pixels, quality: int = 90, subsampling: str = "444") -> bytes:
+    """Encode pixels [H,W,3] RGB as JPEG, quality 1 to 100.
+
+    subsampling: "444" keeps colours at full resolution, "420" at half, as cameras do; it takes a
+    third less time and bytes.
+    """
     if not image.size:
         raise EmptyImage(f"a picture of shape {image.shape} has no pixels. Give [H,W,3]")
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB"))
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB", subsampling))
 
 
 def _decode_jpeg(data: memoryview) -> Pixels:

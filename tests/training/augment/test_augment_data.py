@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 
 from deckwatch_training import cli_augment, engines
 from deckwatch_training.augment import Settings, augment, job
@@ -85,6 +86,8 @@ def test_the_output_is_a_training_set_of_its_own(
     for row in rows:
         width, height = decode((out / row.image).read_bytes()).shape[1::-1]
         assert bool(row.steps) == (row.image != row.source_image)
+        if row.steps:
+            assert simplejpeg.decode_jpeg_header((out / row.image).read_bytes())[3] == "420"
         assert (row.box is None) == (row.label == "NoF")
         if row.box:
             x, y, w, h = row.box

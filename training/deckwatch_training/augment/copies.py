@@ -103,7 +103,9 @@ class Maker:
             return Copy(0, file, {i: row.box for i, row in enumerate(item.rows)})
         made, copy = self.make(pixels, item, number, file)
         if made is not None:
-            picture_files.write(self.target / file, encode_jpeg(made, self.recipe.quality))
+            # As the camera stored it: finer colours than those of the source would be made up.
+            data = encode_jpeg(made, self.recipe.quality, "420")
+            picture_files.write(self.target / file, data)
         return copy
 
     def make(

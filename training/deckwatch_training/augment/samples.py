@@ -98,6 +98,9 @@ class Sample:
             fish.shown *= 1 - float((seen & hidden).sum()) / max(1, int(seen.sum()))
 
     def _place(self, fish: Fish, outline: Floats, hull: Floats) -> None:
+        if hull.min() >= 0 and (hull.max(0) <= self.size).all():
+            fish.outline, fish.box = outline, bounds(hull)
+            return
         before = _area(hull)
         fish.outline = clip(outline, self.size)
         fish.box = bounds(clip(hull, self.size))
