@@ -34,18 +34,11 @@ def read(path: Path, net: nn.Module, size: int) -> tuple[dict[str, Tensor], bool
         graph = onnx.load(path).graph
     except Exception as error:
         raise UsageError(f"{path} is no ONNX file: {error}.") from error
-    tensors = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    for node in graph.node:
-        # Equal tensors are stored once; the other name is an Identity of the first.
-        if node.op_type == "Identity" and node.input[0] in tensors:
-            tensors[node.output[0]] = tensors[node.input[0]]
-    own = net.state_dict()
-    state = {k: torch.from_numpy(np.array(v)) for k, v in tensors.items() if k in own}
-    layers = _layers(net, size)
-    folded = _convolutions(path, graph, tensors, layers, own, state)
-    _linear(graph, tensors, layers, own, state)
-    _groups(graph, tensors, layers, own, state)
-    return state, folded
+    export = _Export(path, graph, net, size)
+    folded = export.convolutions()
+    export.linear()
+    export.groups()
+    return export.state, folded
 
 
 class _Layers:
@@ -93,36 +86,81 @@ def _layers(net: nn.Module, size: int) -> _Layers:
     return found
 
 
-def _convolutions(
-    path: Path,
-    graph: onnx.GraphProto,
-    tensors: dict[str, np.ndarray[Any, Any]],
-    layers: _Layers,
-    own: dict[str, Tensor],
-    state: dict[str, Tensor],
-) -> bool:
-    """Fill in folded convolutions and their batch norms; whether there were any."""
-    nodes = [each for each in graph.node if each.op_type == "Conv"]
-    if all(each.input[1] in own for each in nodes):
-        return False
-    if len(nodes) != len(layers.convolutions):
-        raise UsageError(
-            f"{path} has {len(nodes)} convolutions, the net {len(layers.convolutions)}: it was "
-            "exported from another architecture. Change model.architecture or model.weights."
-        )
-    for node, (name, module) in zip(nodes, layers.convolutions, strict=True):
-        if node.input[1] in own or f"{name}.weight" in state:
-            continue
-        kernel, bias = (torch.from_numpy(np.array(tensors[each])) for each in node.input[1:3])
-        state[f"{name}.weight"] = kernel
-        if name not in layers.norms:
-            state[f"{name}.bias"] = bias
-            continue
-        norm_name, norm = layers.norms[name]
-        if module.bias is not None:
-            state[f"{name}.bias"] = torch.zeros_like(bias)
-        state |= _identity(norm_name, norm, bias)
-    return True
+class _Export:
+    """An exported graph beside the net that it came from; `state` fills up."""
+
+    def __init__(self, path: Path, graph: onnx.GraphProto, net: nn.Module, size: int):
+        self.path, self.graph = path, graph
+        self.tensors = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+        for node in graph.node:
+            # Equal tensors are stored once; the other name is an Identity of the first.
+            if node.op_type == "Identity" and node.input[0] in self.tensors:
+                self.tensors[node.output[0]] = self.tensors[node.input[0]]
+        self.own = net.state_dict()
+        self.state = {key: self._tensor(key) for key in self.tensors if key in self.own}
+        self.layers = _layers(net, size)
+
+    def convolutions(self) -> bool:
+        """Fill in folded convolutions and their batch norms; whether there were any."""
+        nodes = [each for each in self.graph.node if each.op_type == "Conv"]
+        layers = self.layers
+        if all(each.input[1] in self.own for each in nodes):
+            return False
+        if len(nodes) != len(layers.convolutions):
+            raise UsageError(
+                f"{self.path} has {len(nodes)} convolutions, the net {len(layers.convolutions)}: "
+                "it was exported from another architecture. Change model.architecture or "
+                "model.weights."
+            )
+        for node, (name, module) in zip(nodes, layers.convolutions, strict=True):
+            if node.input[1] in self.own or f"{name}.weight" in self.state:
+                continue
+            self.state[f"{name}.weight"] = self._tensor(node.input[1])
+            bias = self._tensor(node.input[2])
+            if name not in layers.norms:
+                self.state[f"{name}.bias"] = bias
+                continue
+            if module.bias is not None:
+                self.state[f"{name}.bias"] = torch.zeros_like(bias)
+            self.state |= _identity(*layers.norms[name], bias)
+        return True
+
+    def linear(self) -> None:
+        """Fill in the weights of linear layers that were written transposed."""
+        nodes = [
+            each
+            for each in self.graph.node
+            if each.op_type in ("MatMul", "Gemm") and each.input[1] in self.tensors
+        ]
+        if len(nodes) != len(self.layers.linear):
+            return  # what is missing is named by `weights.start`
+        for node, (name, module) in zip(nodes, self.layers.linear, strict=True):
+            if node.input[1] in self.own or f"{name}.weight" in self.state:
+                continue
+            values = self._tensor(node.input[1]).T.contiguous()
+            if values.shape == module.weight.shape:
+                self.state[f"{name}.weight"] = values
+
+    def groups(self) -> None:
+        """Fill in the scales and biases of group norms, which stand behind an instance norm."""
+        nodes = [each for each in self.graph.node if each.op_type == "InstanceNormalization"]
+        if len(nodes) != len(self.layers.groups):
+            return
+        users: dict[str, Any] = {}
+        for each in self.graph.node:
+            users |= dict.fromkeys(each.input, each)
+        for node, (name, _) in zip(nodes, self.layers.groups, strict=True):
+            # instance norm -> reshape -> times the scale -> plus the bias
+            for _ in range(3):
+                node = users[node.output[0]]
+                part = {"Mul": "weight", "Add": "bias"}.get(node.op_type)
+                constant = [each for each in node.input if each in self.tensors]
+                key = f"{name}.{part}"
+                if constant and key in self.own and key not in self.state:
+                    self.state[key] = self._tensor(constant[0]).flatten()
+
+    def _tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(np.array(self.tensors[name]))
 
 
 def _identity(name: str, norm: nn.Module, bias: Tensor) -> dict[str, Tensor]:
@@ -134,52 +172,3 @@ def _identity(name: str, norm: nn.Module, bias: Tensor) -> dict[str, Tensor]:
         f"{name}.running_mean": torch.zeros_like(bias),
         f"{name}.running_var": one - norm.eps,  # type: ignore[operator]
     }
-
-
-def _linear(
-    graph: onnx.GraphProto,
-    tensors: dict[str, np.ndarray[Any, Any]],
-    layers: _Layers,
-    own: dict[str, Tensor],
-    state: dict[str, Tensor],
-) -> None:
-    """Fill in the weights of linear layers that were written transposed."""
-    nodes = [
-        each
-        for each in graph.node
-        if each.op_type in ("MatMul", "Gemm") and each.input[1] in tensors
-    ]
-    if len(nodes) != len(layers.linear):
-        return  # what is missing is named by `weights.fill`
-    for node, (name, module) in zip(nodes, layers.linear, strict=True):
-        if node.input[1] in own or f"{name}.weight" in state:
-            continue
-        values = torch.from_numpy(np.array(tensors[node.input[1]])).T.contiguous()
-        if values.shape == module.weight.shape:
-            state[f"{name}.weight"] = values
-
-
-def _groups(
-    graph: onnx.GraphProto,
-    tensors: dict[str, np.ndarray[Any, Any]],
-    layers: _Layers,
-    own: dict[str, Tensor],
-    state: dict[str, Tensor],
-) -> None:
-    """Fill in the scales and biases of group norms, which stand behind an instance norm."""
-    nodes = [each for each in graph.node if each.op_type == "InstanceNormalization"]
-    if len(nodes) != len(layers.groups):
-        return
-    users: dict[str, Any] = {}
-    for each in graph.node:
-        users |= dict.fromkeys(each.input, each)
-    for node, (name, _) in zip(nodes, layers.groups, strict=True):
-        found: dict[str, Tensor] = {}
-        # instance norm -> reshape -> times the scale -> plus the bias
-        for _ in range(3):
-            node = users[node.output[0]]
-            part = {"Mul": "weight", "Add": "bias"}.get(node.op_type)
-            constant = [tensors[each] for each in node.input if each in tensors]
-            if part and constant:
-                found[f"{name}.{part}"] = torch.from_numpy(np.array(constant[0])).flatten()
-        state |= {key: value for key, value in found.items() if key not in state and key in own}
