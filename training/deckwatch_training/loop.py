@@ -9,7 +9,6 @@ kill -9 leaves a whole one.
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 import time
 from collections.abc import Iterable, Iterator
@@ -21,8 +20,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from deckwatch_training import checkpoints, devices, weights
+from deckwatch_training.averaging import Average
 from deckwatch_training.config import RunConfig, TrainConfig
 from deckwatch_training.distributed import Group
+from deckwatch_training.schedules import schedule
 from deckwatch_training.training_progress import Progress
 from deckwatch_training.training_report import Report
 from deckwatch_vision.errors import UsageError
@@ -49,31 +50,6 @@ class Task(Protocol[Net]):
 
     def validate(self, net: Net) -> dict[str, float]:
         """Metrics on held-back data, the first being the one that counts (more is better)."""
-
-
-class Average(Generic[Net]):
-    """Exponential moving average of a net's weights, with the usual ramp at the start."""
-
-    def __init__(self, net: Net, decay: float):
-        self.net = copy.deepcopy(net).eval()
-        self.decay = decay
-        self.updates = 0
-        self._pairs: list[tuple[Tensor, Tensor]] = []
-
-    @torch.no_grad()
-    def update(self, net: nn.Module) -> None:
-        """Move a little towards the net, which must be the same one every time."""
-        if not self._pairs:
-            new = net.state_dict()
-            self._pairs = [(own, new[key]) for key, own in self.net.state_dict().items()]
-        self.updates += 1
-        # Ramp of the published YOLOX training: young averages forget fast.
-        decay = self.decay * (1 - math.exp(-self.updates / 500))
-        for own, new_one in self._pairs:
-            if own.dtype.is_floating_point:
-                own.lerp_(new_one, 1 - decay)
-            else:
-                own.copy_(new_one)
 
 
 class _Step(nn.Module):
@@ -287,14 +263,6 @@ def _one_epoch(training: Training[Any], progress: Progress, report: Report) -> N
     if training.group.first:
         progress.line(row)
         report.epoch(row, validated=validated)
-
-
-def schedule(step: int, total: int, run: RunConfig) -> float:
-    """Learning rate over `run.lr`: linear warm-up, then a cosine down to `lr_end`."""
-    if step < run.warmup_steps:
-        return (step + 1) / run.warmup_steps
-    share = (step - run.warmup_steps) / max(1, total - run.warmup_steps)
-    return run.lr_end + (1 - run.lr_end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def load_net(net: Net, folder: Path) -> Net:
