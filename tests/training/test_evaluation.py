@@ -16,7 +16,7 @@ from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.repository import open_release
 from deckwatch_training import catalogue, cli_evaluate, evaluation
 from deckwatch_training.catalogue import Entry
-from deckwatch_training.fish_level import partners
+from deckwatch_training.detection import partners
 from deckwatch_training.model_card import scorecard_table
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.species import NCFM

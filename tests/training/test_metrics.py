@@ -11,8 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from deckwatch_training import metrics
+from deckwatch_training.coco import ANY, Sheet, as_coco
 from deckwatch_training.dataset import DataSet, Picture
-from deckwatch_training.detection import Found, _as_coco, average_precision, hits
+from deckwatch_training.detection import Found, average_precision, hits
 from deckwatch_vision.fusion import softmax
 
 
@@ -36,7 +37,11 @@ def _random(seed: int) -> tuple[list[Found], DataSet]:
 @pytest.mark.parametrize("seed", range(3))
 def test_average_precision_is_that_of_pycocotools(seed: int) -> None:
     found, data = _random(seed)
-    truth, results = _as_coco(found, data)
+    sheets = [
+        Sheet(400, 400, p.boxes, [ANY] * len(p.boxes), f.boxes, f.scores, [ANY] * len(f.scores))
+        for f, p in zip(found, data.pictures, strict=True)
+    ]
+    truth, results = as_coco(sheets, [ANY])
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = truth

@@ -10,8 +10,8 @@ import numpy as np
 from deckwatch_training import metrics
 from deckwatch_training.answers import Answer, Answers
 from deckwatch_training.coco import ANY, SIZES, Sheet, mean_of, precision_table, size_of
+from deckwatch_training.detection import partners
 from deckwatch_training.estimates import Estimate, measured, of_likelihoods, rounded
-from deckwatch_training.fish_level import partners
 from deckwatch_training.metrics import Ints
 
 

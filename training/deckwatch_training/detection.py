@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from deckwatch_training import devices, sampling
+from deckwatch_training.coco import ANY, Sheet, mean_of, precision_table
 from deckwatch_training.config import TrainConfig
 from deckwatch_training.crops import unboxed
 from deckwatch_training.dataset import DataSet
@@ -155,58 +154,35 @@ def predict(net: Detector, data: DataSet, size: int, iou_threshold: float = NMS_
 
 def average_precision(found: list[Found], data: DataSet) -> tuple[float, float]:
     """COCO's class-agnostic (AP, AP50): all 101 recall points, at most 100 boxes a picture."""
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    truth, results = _as_coco(found, data)
-    if not results or not truth["annotations"]:
-        return 0.0, 0.0
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(truth)
-        run = COCOeval_faster(coco, coco.loadRes(results), "bbox")
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    return round(float(run.stats[0]), 4), round(float(run.stats[1]), 4)
+    sheets = [
+        Sheet(
+            p.width, p.height, p.boxes, [ANY] * len(p.boxes),
+            f.boxes, f.scores, [ANY] * len(f.scores),
+        )
+        for f, p in zip(found, data.pictures, strict=True)
+    ]  # fmt: skip
+    table = precision_table(sheets, [ANY])[..., 0]
+    ap, ap50 = mean_of(table), mean_of(table[0])
+    return (0.0, 0.0) if math.isnan(ap) else (round(ap, 4), round(ap50, 4))
 
 
-def _as_coco(found: list[Found], data: DataSet) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
-    for i, (picture, got) in enumerate(zip(data.pictures, found, strict=True)):
-        images.append({"id": i + 1, "width": picture.width, "height": picture.height})
-        for box in picture.boxes:
-            bbox = _xywh(box)
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": i + 1, "category_id": 1, "bbox": bbox,
-                 "area": bbox[2] * bbox[3], "iscrowd": 0}
-            )  # fmt: skip
-        for box, score in zip(got.boxes, got.scores, strict=True):
-            results.append(
-                {"image_id": i + 1, "category_id": 1, "bbox": _xywh(box), "score": float(score)}
-            )
-    categories = [{"id": 1, "name": "fish"}]
-    truth = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
-    return truth, results
-
-
-def _xywh(box: Boxes) -> list[float]:
-    x1, y1, x2, y2 = (float(v) for v in box)
-    return [x1, y1, x2 - x1, y2 - y1]
-
-
-def matches(boxes: Boxes, truth: Boxes, overlap: float = 0.5) -> NDArray[np.bool_]:
-    """Which boxes (in descending order of score) are right: each takes the best fish left over."""
-    right = np.zeros(len(boxes), bool)
+def partners(boxes: Boxes, truth: Boxes, overlap: float = 0.5) -> NDArray[np.int64]:
+    """Which fish each box (best first) is taken for: the best one left over, -1 for none."""
+    found = np.full(len(boxes), -1, np.int64)
     if not len(truth):
-        return right
+        return found
     table = iou(boxes, truth)
     for i in range(len(boxes)):
         best = int(table[i].argmax())
         if table[i, best] >= overlap:
-            right[i] = True
+            found[i] = best
             table[:, best] = -1
-    return right
+    return found
+
+
+def matches(boxes: Boxes, truth: Boxes, overlap: float = 0.5) -> NDArray[np.bool_]:
+    """Which boxes (in descending order of score) are right: each takes the best fish left over."""
+    return np.asarray(partners(boxes, truth, overlap) >= 0)
 
 
 def hits(found: list[Found], data: DataSet) -> list[Hits]:

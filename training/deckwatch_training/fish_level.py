@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deckwatch_training.answers import Answer
 from deckwatch_training.coco import Sheet, mean_of, precision_table
-from deckwatch_training.detection import matches
+from deckwatch_training.detection import matches, partners
 from deckwatch_training.estimates import class_measures, measured, rounded, table_measures
 from deckwatch_training.metrics import Floats, Hits, Ints, Ranking
-from deckwatch_vision.boxes import iou
 from deckwatch_vision.recognise import Fused
 from deckwatch_vision.species import NO_FISH
 
@@ -26,20 +24,6 @@ def named(fused: Fused, codes: Sequence[str]) -> list[str]:
     likelihoods = fused.fish_likelihoods.copy()
     likelihoods[:, list(codes).index(NO_FISH)] = -1.0
     return [codes[int(i)] for i in likelihoods.argmax(1)] if len(likelihoods) else []
-
-
-def partners(boxes: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Which fish each box (best first) is taken for at IoU 0.5: the best left over, else -1."""
-    found = np.full(len(boxes), -1, np.int64)
-    if not len(truth):
-        return found
-    table = iou(boxes, truth)
-    for i in range(len(boxes)):
-        best = int(table[i].argmax())
-        if table[i, best] >= 0.5:
-            found[i] = best
-            table[:, best] = -1
-    return found
 
 
 def fish_level(rows: Sequence[Answer], codes: Sequence[str]) -> dict[str, Any]:

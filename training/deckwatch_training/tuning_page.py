@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from deckwatch_training.evaluation_plots import BLUE, GREY, ORANGE, plain
 from deckwatch_training.pages import Page
@@ -76,6 +77,7 @@ def _over_time(done: Sequence[Row], sweep: Sweep) -> Figure:
         better = min if sweep.minimise else max
         best.append(better([*best[-1:], row["value"]]))
     axes.step([r["number"] for r in done], best, color=ORANGE, where="post")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=sweep.metric)
     axes.grid(color="#e3e9ed")
     plain(axes)
