@@ -42,7 +42,8 @@ class Settings:
     further fish become name~2.jpg, name~3.jpg, ... no_fish: a picture without fish is left out, or
     becomes a crop of the whole. size: side of the crops in pixels. context: side of the crop over
     the longer side of the fish; None takes the classifier's. images: only these, relative to
-    input_folder. replace: delete what a run with other settings made in the output folder.
+    input_folder; see `crop_name`. replace: delete what a run with other settings made in the output
+    folder.
     """
 
     input_folder: Path
@@ -114,16 +115,18 @@ class Cutter:
         fish = fish if settings.all_fish else fish[:1]
         cut = []
         for number, found in enumerate(fish, start=1):
-            name = item.image if number == 1 else self._further(item.image, number)
+            name = self._name(item.image, number)
             self._write(name, crop(pixels, found.box, settings.size, self.context))
             cut.append((name, found))
         if not fish and settings.no_fish == "whole":
-            self._write(item.image, whole(pixels, settings.size))
+            self._write(crop_name(item.image), whole(pixels, settings.size))
         return Outcome(item, tuple(cut), whole=not fish and settings.no_fish == "whole")
 
-    def _further(self, image: str, number: int) -> str:
-        """The name of a further fish, which no picture of the input may have."""
-        path = PurePosixPath(image)
+    def _name(self, image: str, number: int) -> str:
+        """The name of a picture's first or a further fish, which no other picture may have."""
+        if number == 1:
+            return crop_name(image)
+        path = PurePosixPath(crop_name(image))
         name = f"{path.stem}~{number}{path.suffix}"
         while (self.settings.input_folder / path.with_name(name)).exists():
             name = f"~{name}"
@@ -131,6 +134,17 @@ class Cutter:
 
     def _write(self, name: str, pixels: NDArray[np.uint8]) -> None:
         picture_files.write(self.settings.output_folder / name, encode(pixels, name))
+
+
+def crop_name(image: str) -> str:
+    """The name of a picture's crop, relative to the output folder: the picture's own.
+
+    A picture beside the input folder (`../a.jpg`, as data sets refer to others) would lead out of
+    the output folder, even onto itself: its crop lies in a folder `up`.
+    """
+    return PurePosixPath(
+        *("up" if part == ".." else part for part in PurePosixPath(image).parts)
+    ).as_posix()
 
 
 def encode(pixels: NDArray[np.uint8], name: str) -> bytes:
@@ -213,7 +227,8 @@ def _note(outcome: Outcome, journal: Journal, summary: Summary) -> None:
     for number, (file, _) in enumerate(fish[1:], start=2):
         journal.add(item.image, number, item.digest, file, True)
     # Last, because it says that all of them are there.
-    journal.add(item.image, 1, item.digest, item.image if fish or outcome.whole else "", rows)
+    file = crop_name(item.image) if fish or outcome.whole else ""
+    journal.add(item.image, 1, item.digest, file, rows)
 
 
 def _table(settings: Settings, journal: Journal, summary: Summary) -> str:
@@ -250,5 +265,8 @@ def _check(settings: Settings) -> None:
         )
     if not 8 <= settings.size <= 4096:
         raise UsageError(f"--size {settings.size}: give 8 to 4096 pixels.")
+    absolute = next((name for name in settings.images or () if name.startswith("/")), None)
+    if absolute:
+        raise UsageError(f"{absolute} is not relative to {source}. Give names relative to it.")
     if settings.context is not None and not 1 <= settings.context <= 20:
         raise UsageError(f"--context {settings.context:g}: give 1 (tight) to 20.")

@@ -178,9 +178,10 @@ def crop(config: RetrainConfig, model: Path, data: Path, folder: Path) -> None:
         )
     cut = []
     for entry in unboxed:
-        if (pictures / entry.file).exists():
-            height, width = read_header((pictures / entry.file).read_bytes()).upright_size
-            cut.append(replace(entry, width=width, height=height))
+        name = fish_images.crop_name(entry.file)
+        if (pictures / name).exists():
+            height, width = read_header((pictures / name).read_bytes()).upright_size
+            cut.append(replace(entry, file=name, width=width, height=height))
     names = {entry.file for entry in unboxed}
     others = [entry for entry in whole.entries if entry.file not in names]
     pictures.mkdir(parents=True, exist_ok=True)

@@ -165,6 +165,16 @@ def test_only_the_pictures_that_were_asked_for(settings: Settings) -> None:
     assert _files(settings.output_folder) == {"one.jpg", "none.jpg", "fish.csv"}
 
 
+def test_pictures_beside_the_input_are_never_written_over(settings: Settings) -> None:
+    beside = settings.input_folder / "deep"
+    data = (settings.input_folder / "one.jpg").read_bytes()
+    create(replace(settings, input_folder=beside, images=("../one.jpg", "er/three.png")))
+    assert _files(settings.output_folder) == {"up/one.jpg", "er/three.png", "fish.csv"}
+    assert (settings.input_folder / "one.jpg").read_bytes() == data
+    with pytest.raises(UsageError, match="is not relative to"):
+        create(replace(settings, images=(str(settings.input_folder / "one.jpg"),)))
+
+
 def test_crops_within_the_input_are_not_cut_again(settings: Settings) -> None:
     inside = replace(settings, output_folder=settings.input_folder / "crops")
     assert create(inside).pictures == 7
