@@ -62,8 +62,8 @@ def ranges(declared: Mapping[str, Any], where: str) -> tuple[Range, ...]:
     """
     if not declared:
         raise UsageError(
-            f"{where} declares no ranges. Add, for example:\n"
-            "tune:\n  run.lr: {low: 1.0e-4, high: 1.0e-2, log: true}"
+            f"{where} declares no ranges. Add some, for example "
+            "`tune: {run.lr: {low: 1.0e-4, high: 1.0e-2, log: true}}`."
         )
     return tuple(_range(key, given, f"{where}: tune.{key}") for key, given in declared.items())
 
