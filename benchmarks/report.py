@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,11 @@ def write_into(document: Path, results: dict[str, Any]) -> None:
     Raises:
         ValueError: the document has no such marks.
     """
-    write_part(document, "serving", render(results))
+    write_part(document, "serving", lambda: render(results))
 
 
-def write_part(document: Path, name: str, tables: str) -> None:
-    """Put Markdown between the marks `measured: NAME` and `measured end` of `document`.
+def write_part(document: Path, name: str, tables: Callable[[], str]) -> None:
+    """Put what `tables` gives, in Markdown, between the marks `measured: NAME` and `measured end` of `document`.
 
     Raises:
         ValueError: the document has no such marks.
@@ -77,7 +77,7 @@ def write_part(document: Path, name: str, tables: str) -> None:
             "<!-- measured end --> where the tables shall stand."
         )
     document.write_text(
-        marks.sub(lambda found: f"{found[1]}{tables}\n{found[3]}", text), encoding="utf-8"
+        marks.sub(lambda found: f"{found[1]}{tables()}\n{found[3]}", text), encoding="utf-8"
     )
 
 

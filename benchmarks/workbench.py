@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         _say(f"results: {output}")
     if not (options.quick or options.output):
-        report.write_part(DOCUMENT, "training", tables)
+        report.write_part(DOCUMENT, "training", lambda: tables)
         _say(f"tables: {DOCUMENT}")
     return 0
 
