@@ -64,7 +64,7 @@ def write_into(document: Path, results: dict[str, Any]) -> None:
 
 
 def write_part(document: Path, name: str, tables: Callable[[], str]) -> None:
-    """Put what `tables` gives, in Markdown, between the marks `measured: NAME` and `measured end` of `document`.
+    """Put what `tables` gives between the marks `measured: NAME` and `measured end`.
 
     Raises:
         ValueError: the document has no such marks.
