@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from deckwatch_training import cli_tune, config, engines, runs, tuning, tuning_trial
+from deckwatch_training.checkpoints import read_log, untimed
 from deckwatch_training.tuning import Sweep
 from deckwatch_training.tuning_space import ranges
 from deckwatch_training.tuning_trial import Told, Trial
@@ -57,6 +58,11 @@ def test_a_sweep_trains_and_prints_the_best_values(declared: Path) -> None:
     assert runs.finished(kept, out / f"trial-{best['number']:04d}")
     log = (out / f"trial-{best['number']:04d}/log.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["macro_recall"] == best["value"]
+    # A trial is the training that `deckwatch train` would do.
+    runs.train(kept, declared.parent / "alone")
+    alone = read_log(declared.parent / "alone/log.jsonl")
+    trained = read_log(out / f"trial-{best['number']:04d}/log.jsonl")
+    assert untimed(alone) == untimed(trained)
     assert 1e-4 <= best["values"]["run.lr"] <= 1e-1
     assert best["values"]["run.batch"] in (4, 8)
     html = (out / "tune.html").read_text()

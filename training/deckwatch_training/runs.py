@@ -106,12 +106,18 @@ def finished(config: TrainConfig, folder: Path) -> bool:
 
 
 def train(
-    config: TrainConfig, folder: Path, *, fresh: bool = False, track: bool = True
+    config: TrainConfig,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    track: bool = True,
+    report: Report | None = None,
 ) -> Detector | Classifier:
     """Run a configuration to its end, continuing what `folder` already holds.
 
-    fresh: start anew instead. track: tell MLflow (see `tracking.address`). Under torchrun all
-    processes train together, and the first writes.
+    fresh: start anew instead. track: tell MLflow (see `tracking.address`). report: who hears of
+    every epoch, instead of the folder's files and MLflow. Under torchrun all processes train
+    together, and the first writes.
 
     Raises:
         UsageError: something in the configuration or its files is wrong, or `folder` holds another
@@ -132,7 +138,7 @@ def train(
         name = digest(config, train_set, held_back)
         task = build_task(config, train_set, held_back, group)
         uri = address(folder.resolve().parent) if track and group.first else None
-        report = Report(folder, config, Tracker(folder, uri) if uri else None)
+        report = report or Report(folder, config, Tracker(folder, uri) if uri else None)
         return _reported(task, config, folder, name, fresh, group, report)
 
 

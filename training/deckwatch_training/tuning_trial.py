@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deckwatch_vision.errors import DeckwatchError, UsageError
 
@@ -49,7 +48,7 @@ def train(trial: Trial) -> Told:
     A failure of this trial alone, such as values that do not go together, is told and not raised,
     so that the sweep goes on.
     """
-    from deckwatch_training import checkpoints, config, loop, runs
+    from deckwatch_training import checkpoints, config, runs
     from deckwatch_training.training_report import Report
 
     started = time.monotonic()
@@ -70,13 +69,11 @@ def train(trial: Trial) -> Told:
     pruned = False
     try:
         loaded = config.load(Path(trial.config), trial.overrides)
-        train_set, held_back = runs.training_data(loaded)
+        _, held_back = runs.training_data(loaded)
         if not len(held_back):
             raise UsageError("no pictures are held back to judge trials on (data.held_back)")
         if not runs.finished(loaded, folder):
-            task: Any = runs.build_task(loaded, train_set, held_back)
-            name = runs.digest(loaded, train_set, held_back)
-            loop.train(task, loaded, folder, digest=name, report=Watching(folder, loaded))
+            runs.train(loaded, folder, report=Watching(folder, loaded), track=False)
     except _StoppedEarly:
         pruned = True
     except DeckwatchError as error:
