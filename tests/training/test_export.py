@@ -20,7 +20,16 @@ from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.net import RUNTIME_VARIABLE, choose_runtime, net_output_shape, open_net
 from deckwatch_serving.promotion import promote
 from deckwatch_serving.repository import live_version, open_release, versions
-from deckwatch_training import calibrate, cli_export, config, making, quantise, releases, runs
+from deckwatch_training import (
+    calibrate,
+    cli_export,
+    config,
+    evaluation,
+    making,
+    quantise,
+    releases,
+    runs,
+)
 from deckwatch_training.dataset import read_coco
 from deckwatch_vision.errors import UsageError
 from tests.training.conftest import SPECIES, write_data
@@ -249,7 +258,7 @@ def test_the_scorecard_says_what_it_was_measured_on(int8: Path, trained: Path) -
     release = open_release(int8)
     valid = read_coco(config.load(trained / "detector.yaml").data.valid, split="valid")
     assert gate.scorecard(release)["data"]["digest"] == valid.digest()
-    card = releases.evaluate(int8, valid, SPECIES)
+    _, card = evaluation.measure(int8, valid, SPECIES)
     assert gate.worse(card, gate.scorecard(release), tolerance=0.0) == []
     other = with_fields(release, scorecard={"valid": card | {"data": {"digest": "other"}}})
     assert "different pictures" in gate.refusals(other, release)[0]

@@ -9,15 +9,14 @@ from typing import Any
 
 from deckwatch_serving import configs
 from deckwatch_serving.adopt import write_release
-from deckwatch_serving.repository import ENSEMBLE, live_version, open_release, versions
-from deckwatch_training import config, export, scorecard
-from deckwatch_training.dataset import DataSet
-from deckwatch_training.making import NETS, Making, Trained, label_set, open_nets
+from deckwatch_serving.repository import ENSEMBLE, live_version, versions
+from deckwatch_training import config, export
+from deckwatch_training.making import NETS, Making, Trained, label_set
 from deckwatch_training.model_card import model_card
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import Release, sha256_file
 
-__all__ = ["Trained", "evaluate", "label_set", "make", "make_from", "write"]
+__all__ = ["Trained", "label_set", "make", "make_from", "write"]
 
 
 def make(
@@ -136,12 +135,3 @@ def write(release: Release, repository: Path, words: str) -> Release:
     if live:
         configs.write_configs(repository, release)
     return release
-
-
-def evaluate(
-    repository: Path, data: DataSet, species: dict[str, str], version: int | None = None
-) -> dict[str, Any]:
-    """The scorecard of a release that stands in a repository."""
-    release = open_release(repository, version)
-    detector, classifier = open_nets(release, repository)
-    return scorecard.evaluate(detector, classifier, data, species, release)

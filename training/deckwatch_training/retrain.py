@@ -8,7 +8,6 @@ same command continues after an interruption and does nothing where nothing has 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -194,9 +193,7 @@ class Retraining:
         )  # fmt: skip
 
     def _select(self) -> Stage:
-        folders = {
-            self.candidate_folder(*pair).name: self.candidate_folder(*pair) for pair in self.pairs
-        }
+        folders = {each.name: each for each in (self.candidate_folder(*p) for p in self.pairs)}
         return Stage(
             "select",
             {**folders, "budget": self.config.select.model_dump(mode="json")},
@@ -234,13 +231,4 @@ def _continue(config: TrainConfig, folder: Path) -> None:
 def _decisive(section: Any) -> dict[str, Any]:
     """Without what only changes the speed."""
     found: dict[str, Any] = section.model_dump(mode="json", exclude={"workers", "engine", "steps"})
-    return found
-
-
-def read_outcome(path: Path) -> dict[str, Any]:
-    """What became of the last run that reached its end; empty where none did."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,14 @@ from numpy.typing import NDArray
 from deckwatch_serving.repository import open_release
 from deckwatch_training import catalogue
 from deckwatch_training.catalogue import SPLITS
-from deckwatch_training.checkpoints import TIMES
+from deckwatch_training.checkpoints import LOG, TIMES, read_log
 from deckwatch_training.crops import picture_label
 from deckwatch_training.dataset import read_coco
+from deckwatch_training.evaluation import read_json, write_json
 from deckwatch_training.evaluation_page import measured_on, scorecard_page
 from deckwatch_training.model_card import scorecard_rows
 from deckwatch_training.pages import Page
+from deckwatch_training.retrain_release import SELECTION
 from deckwatch_training.stages import Outcome
 from deckwatch_vision.images import decode
 
@@ -46,7 +47,7 @@ def write(retraining: Retraining, outcomes: Sequence[Outcome], ending: Mapping[s
     page.heading("Trainings")
     page.table(*_trainings(retraining))
     page.pictures(_curves(retraining))
-    choice = _read(retraining.selection / "selection.json")
+    choice = read_json(retraining.selection / SELECTION)
     if choice:
         page.heading("Candidates")
         page.table(*_candidates(choice))
@@ -64,7 +65,7 @@ def write(retraining: Retraining, outcomes: Sequence[Outcome], ending: Mapping[s
         ],
         "candidates": choice,
     }
-    (retraining.folder / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(retraining.folder / FILE, told)
     return path
 
 
@@ -94,14 +95,10 @@ def _pictures(path: Path) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
 def _trainings(retraining: Retraining) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     rows: list[tuple[object, ...]] = []
     for each in (*retraining.config.detectors, *retraining.config.classifiers):
-        log = retraining.run_folder(each) / "log.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        told = [json.loads(line) for line in lines]
+        told = read_log(retraining.run_folder(each) / LOG)
         last = told[-1] if told else {}
         shown = "  ".join(
-            f"{key} {value:g}"
-            for key, value in last.items()
-            if isinstance(value, int | float) and key not in ("epoch", *TIMES)
+            f"{key} {value:g}" for key, value in last.items() if key not in ("epoch", *TIMES)
         )
         seconds = sum(float(row.get("seconds", 0)) for row in told)
         rows.append((each.name, each.model.architecture, len(told), round(seconds), shown))
@@ -141,10 +138,3 @@ def _chosen(page: Page, retraining: Retraining, name: str) -> None:
 
 def _shown(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

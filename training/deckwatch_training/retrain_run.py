@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from deckwatch_training import retrain_report, stages
-from deckwatch_training.retrain import LEDGER, Retraining, read_outcome
+from deckwatch_training.evaluation import read_json
+from deckwatch_training.retrain import LEDGER, Retraining
 from deckwatch_training.stages import Outcome
 from deckwatch_vision.errors import DeckwatchError, UsageError
 
@@ -56,7 +57,7 @@ def run(retraining: Retraining) -> Ending:
         except DeckwatchError as error:
             retrain_report.write(retraining, done, {"outcome": "failed", "why": [error.message]})
             raise
-        ending = read_outcome(retraining.outcome)
+        ending = read_json(retraining.outcome)
         page = retrain_report.write(retraining, done, ending)
     return Ending(ending["outcome"] == "released", _told(ending, done, page))
 
