@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import subprocess
@@ -16,6 +17,9 @@ from deckwatch_serving.wheel import cache_folder
 from deckwatch_vision.errors import LauncherError
 
 _LOGS_KEPT = 5
+# The launcher's process number at the end of a log's name.
+_LAUNCHER = re.compile(r"-(\d+)\.log$")
+_NUMBERS = itertools.count(1)  # one process may start two servers within a second
 # Lines of Triton's log, of a Python traceback and of the gateway that say what is wrong, without
 # what Triton always says where there is no GPU.
 _REASON = re.compile(r"^E\d{4} |\[[a-z]+-[a-z-]+\] |Error\b|error:|deckwatch gateway:")
@@ -139,13 +143,20 @@ def _reasons(log: str) -> str:
 
 
 def new_log(name: str) -> Path:
-    """A log file of its own in the cache folder, where the last few are kept to look into."""
+    """A log file of its own in the cache folder, where the last few are kept to look into.
+
+    Those of servers whose launcher still runs are kept as well, however many they are.
+    """
     folder = cache_folder() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     old = sorted(folder.glob(f"{name}-*.log"))  # by name is by time
     for each in old[: 1 - _LOGS_KEPT]:
-        each.unlink(missing_ok=True)
-    return folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+        launcher = _LAUNCHER.search(each.name)
+        if launcher is None or not _runs(int(launcher[1])):
+            each.unlink(missing_ok=True)
+    log = folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}.{next(_NUMBERS)}-{os.getpid()}.log"
+    log.touch()  # so that it counts when the next one is made
+    return log
 
 
 def _runs(pid: int) -> bool:

@@ -143,14 +143,23 @@ def test_it_ends_with_a_leash_that_was_killed(tmp_path: Path, prefix: str) -> No
     one.stop()  # tidies up in the leash's place
 
 
+GONE = 4194305  # one more than the largest process number of Linux
+
+
 def test_only_the_last_logs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = new_log("triton").parent
     for day in range(10, 20):
-        (folder / f"triton-202601{day}T000000-1.log").touch()
+        (folder / f"triton-202601{day}T000000.1-{GONE}.log").touch()
     new = new_log("triton")
-    new.touch()
-    kept = sorted(each.name for each in folder.glob("triton-*"))
-    assert len(kept) == 5
-    assert kept[0] == "triton-20260116T000000-1.log"
-    assert new.name in kept
+    kept = sorted(each.name for each in folder.glob("triton-202601*"))
+    assert len(kept) == 3
+    assert kept[0] == f"triton-20260117T000000.1-{GONE}.log"
+    assert new.exists()
+
+
+def test_the_log_of_a_running_server_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ours = [new_log("triton") for _ in range(12)]  # as one process with many servers
+    assert len(set(ours)) == 12
+    assert all(each.exists() for each in ours)
