@@ -6,6 +6,7 @@ Shapes and types are those of the ensemble's config.pbtxt.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +18,30 @@ from deckwatch_client.pictures import check_size
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
+    ReleaseCorrupt,
     ServerError,
     ServerOverloaded,
     ServerUnavailable,
     from_wire,
 )
 from deckwatch_vision.result import ReleaseInfo, Result
+from deckwatch_vision.species import LabelSet, Species
 
 ENSEMBLE = "deckwatch"
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server answers with: the release and its label codes, in tensor order."""
+    """What a server answers with: the release and its label codes, in tensor order.
+
+    `species` are the classes in full, in the same order, and `model_card` the release's card in
+    Markdown; empty where the release was published before its configuration carried them.
+    """
 
     release: ReleaseInfo
     labels: tuple[str, ...]
+    species: tuple[Species, ...] = ()
+    model_card: str = ""
 
 
 def request_inputs(data: bytes | memoryview) -> list[Any]:
@@ -83,7 +92,23 @@ def read_served(config: Any) -> Served:
             "by Deckwatch: its ensemble carries release_name, labels and one pinned version."
         )
     release = ReleaseInfo(name=parameters["release_name"], version=versions.pop())
-    return Served(release, tuple(parameters["labels"].split(",")))
+    labels = tuple(parameters["labels"].split(","))
+    return Served(release, labels, _species(parameters), parameters.get("model_card", ""))
+
+
+def _species(parameters: dict[str, str]) -> tuple[Species, ...]:
+    """The classes in full. Raises ServerError when they do not fit the labels."""
+    text = parameters.get("species")
+    if not text:
+        return ()
+    try:
+        labels = LabelSet.from_list(json.loads(text), "species")
+    except (ValueError, ReleaseCorrupt) as error:
+        raise ServerError(
+            f"the server's model {ENSEMBLE!r} describes its species badly ({error}). "
+            "Publish the release again."
+        ) from error
+    return labels.species
 
 
 def translate(error: InferenceServerException, address: str, timeout_s: float) -> DeckwatchError:

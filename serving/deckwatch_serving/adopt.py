@@ -59,10 +59,10 @@ def adopt(
         shutil.copyfile(source / old, target)
     verify_files(release, repository)
     configs.write_texts(repository, configs.render_models(release))
-    card = source / ENSEMBLE / str(given.version) / "MODEL_CARD.md"
+    card = source / configs.model_card_file(given)
     if card.is_file():
         text = _card(card.read_text(encoding="utf-8"), number)
-        configs.write_texts(repository, [(f"{ENSEMBLE}/{number}/MODEL_CARD.md", text)])
+        configs.write_texts(repository, [(configs.model_card_file(release), text)])
     # Last: with its release.json a version counts as being there.
     write_release(repository, release)
     if not there:

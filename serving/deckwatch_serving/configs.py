@@ -12,6 +12,7 @@ of the same shapes can be loaded side by side.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -92,7 +93,7 @@ def render(
     """Path in the repository and text of every file that `write_configs` writes."""
     yield from render_models(release)
     yield from render_steps(repository, release, beside)
-    yield from render_ensemble(release)
+    yield from render_ensemble(repository, release)
 
 
 def render_models(release: Release) -> Iterator[tuple[str, str]]:
@@ -130,14 +131,17 @@ def render_steps(
     return (pair for pair in _filled(values) if not _of_ensemble(pair[0]))
 
 
-def render_ensemble(release: Release) -> Iterator[tuple[str, str]]:
+def render_ensemble(repository: Path, release: Release) -> Iterator[tuple[str, str]]:
     """The ensemble's configs, pinned to the release; the one for processors last."""
+    card = repository / model_card_file(release)
     values = {
         "version": release.version,
         "name": release.name,
         "labels": ",".join(release.labels.codes),
         "labels_file": labels_file(release).removeprefix(f"{ENSEMBLE}/"),
         "classes": len(release.labels.codes),
+        "species": _quoted(json.dumps(release.labels.as_list(), ensure_ascii=False)),
+        "card": _quoted(card.read_text(encoding="utf-8") if card.is_file() else ""),
     }
     pairs = [pair for pair in _filled(values) if _of_ensemble(pair[0])]
     return iter(sorted(pairs, reverse=True))
@@ -151,6 +155,11 @@ def labels_file(release: Release) -> str:
     own = f"{ENSEMBLE}/{release.version}/labels.txt"
     shared = f"{ENSEMBLE}/labels.txt"
     return shared if shared in release.files and own not in release.files else own
+
+
+def model_card_file(release: Release) -> str:
+    """Path in the repository of the release's model card, which it may lack."""
+    return f"{ENSEMBLE}/{release.version}/MODEL_CARD.md"
 
 
 def same_shapes(repository: Path, one: Release, other: Release) -> bool:
@@ -168,6 +177,13 @@ def _shapes(repository: Path, release: Release) -> tuple[int, int, int, int]:
 
 def _versions(releases: Sequence[Release]) -> str:
     return ", ".join(map(str, sorted({each.version for each in releases})))
+
+
+def _quoted(text: str) -> str:
+    """A string of protobuf's text format; a literal for each line, which are joined when read."""
+    lines = text.splitlines(keepends=True) or [""]
+    # Protobuf knows the escapes of JSON, but not its surrogate pairs: so UTF-8 as it is.
+    return "\n  ".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
 def _of_ensemble(name: str) -> bool:

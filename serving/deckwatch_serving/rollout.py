@@ -37,7 +37,8 @@ class Rollout:
         pinned = triton.config(ENSEMBLE).get("ensemble_scheduling", {}).get("step", [])
         self.served = open_release(repository, _one_version(triton.url, pinned), verify=False)
         on_gpu = "decode" in {step["model_name"] for step in pinned}
-        self._steps = read_steps(dict(configs.render_ensemble(new))[_GPU if on_gpu else _CPU])
+        texts = dict(configs.render_ensemble(repository, new))
+        self._steps = read_steps(texts[_GPU if on_gpu else _CPU])
         if on_gpu and not configs.same_shapes(repository, new, self.served):
             self._require_open_shapes()
 

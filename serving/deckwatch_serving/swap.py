@@ -118,7 +118,7 @@ def _move(
             tell(f"{each.url}: loading {_named(new)} beside {_named(each.served)}")
             each.prepare()
         switched = True
-        configs.write_texts(repository, configs.render_ensemble(new))
+        configs.write_texts(repository, configs.render_ensemble(repository, new))
         for each in rollouts:
             each.switch(new)
             tell(f"{each.url}: serves {_named(new)}")
@@ -144,7 +144,7 @@ def _put_back(
                 problems.setdefault(each.url, error.message)
 
     if switched:  # the ensembles first: they need the new steps until they are back
-        configs.write_texts(repository, configs.render_ensemble(live))
+        configs.write_texts(repository, configs.render_ensemble(repository, live))
         everywhere(lambda each: each.switch(live))
     stay = _others(live, [each.served for each in rollouts])
     configs.write_texts(repository, configs.render_steps(repository, live, stay))

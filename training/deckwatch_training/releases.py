@@ -129,8 +129,8 @@ def write(release: Release, repository: Path, words: str) -> Release:
     configs.write_texts(repository, texts)
     files = {name: sha256_file(repository / name) for name in release.files}
     release = replace(release, files=files)
-    card = f"{ENSEMBLE}/{release.version}/MODEL_CARD.md"
-    configs.write_texts(repository, [(card, model_card(release, words))])
+    card = model_card(release, words)
+    configs.write_texts(repository, [(configs.model_card_file(release), card)])
     write_release(repository, release)
     if live:
         configs.write_configs(repository, release)
