@@ -21,13 +21,15 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-header --no-annotate --custom-compile-command "make lock" -c requirements/constraints.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-numpy2 run test test-numpy2 lint format types imports bench docs lock clean
+.PHONY: help setup setup-dev setup-numpy2 setup-programs run test test-numpy2 lint format types imports bench docs lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed-run  ## make .venv with what `make run` needs
 setup-dev: $(VENV)/.installed-dev  ## add what training, tests and checks need
+setup-programs:  ## see that the programs which tests need beside Python are there
+	@$(PYTHON) tools/programs.py
 setup-numpy2: $(NUMPY2)/.installed  ## make .venv-numpy2: without the embedded Triton, newest numpy
 
 $(VENV)/.installed-run: requirements/run.txt $(COMMON)
@@ -45,10 +47,10 @@ $(NUMPY2)/.installed: requirements/numpy2.txt $(COMMON)
 run: setup  ## serve at http://127.0.0.1:8080 (HOST=..., PORT=...)
 	exec $(BIN)/deckwatch up --host $(HOST) --port $(PORT) $(ARGS)
 
-test: setup-dev  ## run all tests (ARGS="-k name" picks)
+test: setup-dev setup-programs  ## run all tests (ARGS="-k name" picks)
 	$(BIN)/python -m pytest $(ARGS)
 
-test-numpy2: setup-numpy2  ## run the tests that need no server on the newest numpy and OpenCV
+test-numpy2: setup-numpy2 setup-programs  ## run the tests that need no server on the newest numpy and OpenCV
 	$(NUMPY2)/bin/python -m pytest -m "not stack" $(NUMPY2_TESTS) $(ARGS)
 
 lint: setup-dev  ## check style and formatting

@@ -1,0 +1,79 @@
+"""Every setting of the gateway, read from the environment (DECKWATCH_ and the name in capitals).
+
+One class, `Settings`; its groups are the modules beside this one. `read_settings()` refuses what
+would be unsafe or cannot work and names the variable to change.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from deckwatch_gateway.settings.access import AccessSettings
+from deckwatch_gateway.settings.camio import CamioSettings
+from deckwatch_gateway.settings.keeping import KeepingSettings
+from deckwatch_gateway.settings.kinds import PREFIX, is_loopback
+from deckwatch_gateway.settings.listening import ListeningSettings
+from deckwatch_gateway.settings.recognising import RecognisingSettings
+from deckwatch_gateway.settings.watching import WatchingSettings
+from deckwatch_vision.errors import UsageError
+
+__all__ = ["PREFIX", "Settings", "is_loopback", "read_settings"]
+
+
+# The bases stand in reverse: pydantic gathers the fields of the last one first.
+class Settings(
+    WatchingSettings,
+    KeepingSettings,
+    CamioSettings,
+    AccessSettings,
+    RecognisingSettings,
+    ListeningSettings,
+):
+    """The gateway's settings; frozen, so that a running gateway cannot drift from its start."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    @model_validator(mode="after")
+    def _stay_on_loopback(self) -> Self:
+        if not self.allow_public and not is_loopback(self.host):
+            raise ValueError(
+                f"{PREFIX}HOST={self.host!r} listens beyond this machine, where anyone could use "
+                "it without a key. Keep 127.0.0.1, or set DECKWATCH_ALLOW_PUBLIC=true where a "
+                "proxy or network policy in front decides who may call."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hold_one_body(self) -> Self:
+        if self.max_held_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"{PREFIX}MAX_HELD_BYTES={self.max_held_bytes} is less than "
+                f"{PREFIX}MAX_BODY_BYTES={self.max_body_bytes}, so the largest body allowed could "
+                "never be taken. Raise the first or lower the second."
+            )
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises UsageError naming every variable that is wrong and what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise UsageError("; ".join(_explain(found) for found in error.errors())) from None
+
+
+def _explain(found: object) -> str:
+    """One validation error in a sentence; our own messages already name their variable."""
+    details: dict[str, object] = dict(found)  # type: ignore[call-overload]
+    message = str(details["msg"]).removeprefix("Value error, ").rstrip(".")
+    place = details["loc"]
+    if not place:
+        return f"{message}."
+    name = PREFIX + str(place[0]).upper()  # type: ignore[index]
+    return f"{name}={details['input']!r}: {message}."
