@@ -11,7 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from deckwatch_training import catalogue, checkpoints, retrain_data, retrain_release, runs
+from deckwatch_serving.repository import versions
+from deckwatch_training import (
+    catalogue,
+    checkpoints,
+    fish_finder,
+    retrain_data,
+    retrain_release,
+    runs,
+)
 from deckwatch_training.config import DataConfig, TrainConfig
 from deckwatch_training.label_files import LABELS_AND_WEIGHTS
 from deckwatch_training.retrain_config import CandidateConfig, CropConfig, RetrainConfig
@@ -112,9 +120,19 @@ class Retraining:
 
     def _crop(self, settings: CropConfig) -> Stage:
         model = settings.model or self.config.repository
+        given: dict[str, Any] = {"data": self._training, "crop": settings.model_dump(mode="json")}
+        if settings.model:
+            # Its content, not only its name. The live release is no input, as for `promote`: or
+            # every release would make the crops, and all that follows, anew.
+            given["model"] = fish_finder.find(settings.model).identity
+        elif not versions(self.config.repository):  # before hours of training, not after
+            raise UsageError(
+                f"`crop` names no model, and {self.config.repository} has no live release yet that "
+                "could find the fish. Give crop.model: a model repository, or a detector's run."
+            )
         return Stage(
             "crop",
-            {"data": self._training, "crop": settings.model_dump(mode="json")},
+            given,
             (self.crops,),
             lambda: retrain_data.crop(self.config, model, self._training, self.crops),
         )

@@ -150,9 +150,14 @@ def _entries(labels: Path, folder: Path, sources: dict[str, Entry]) -> Iterator[
 
 def _beside(whole: Catalogue, root: Path, made: list[Entry], others: list[Entry]) -> Catalogue:
     """New pictures below `root`, and others of the data set referred to from there."""
-    there = os.path.relpath(whole.root.resolve(), root.resolve())
-    carried = [replace(entry, file=Path(there, entry.file).as_posix()) for entry in others]
+    carried = [replace(entry, file=_carried(whole, root, entry.file)) for entry in others]
     return Catalogue(root, (*made, *carried), whole.info)
+
+
+def _carried(whole: Catalogue, root: Path, file: str) -> str:
+    """How a picture of the data set is called from below `root`."""
+    there = os.path.relpath(whole.root.resolve(), root.resolve())
+    return Path(os.path.normpath(Path(there, file))).as_posix()
 
 
 def crop(config: RetrainConfig, model: Path, data: Path, folder: Path) -> None:
@@ -188,4 +193,8 @@ def crop(config: RetrainConfig, model: Path, data: Path, folder: Path) -> None:
     catalogues.write(_beside(whole, pictures, cut, others), folder / catalogues.FILE)
     weights = data / LABELS_AND_WEIGHTS
     if weights.exists():
-        shutil.copyfile(weights, folder / LABELS_AND_WEIGHTS)
+        to = {entry.file: fish_images.crop_name(entry.file) for entry in unboxed}
+        to = {file: name for file, name in to.items() if (pictures / name).exists()}
+        to |= {entry.file: _carried(whole, pictures, entry.file) for entry in others}
+        moved = (replace(row, image=to[row.image]) for row in read_rows(weights) if row.image in to)
+        write_rows(folder / LABELS_AND_WEIGHTS, moved, weights=True)
