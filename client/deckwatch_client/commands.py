@@ -33,6 +33,7 @@ class Known(NamedTuple):
 # The summaries stand here because reading them from the commands would import the commands.
 KNOWN = {
     "up": Known("Serve Triton and the gateway on this machine.", "local,gateway"),
+    "gateway": Known("Run the HTTP gateway, see its settings, make keys.", "gateway", "fastapi"),
     "train": Known("Train a detector or a classifier from a config file.", "train", "torch"),
     "evaluate": Known("Measure a release on a labelled data set.", "train", "torch"),
     "export": Known("Turn trained weights into a release.", "train", "torch"),

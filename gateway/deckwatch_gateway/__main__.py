@@ -6,18 +6,19 @@ Exit status 0 after an orderly stop, 2 when a setting or the address is wrong.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from deckwatch_vision.errors import UsageError
 
 
-def main() -> int:
-    """Serve; the exit status."""
+def run(file: Path | None = None) -> int:
+    """Serve with the settings of the environment and of `file`; the exit status."""
     from deckwatch_gateway.logs import configure
     from deckwatch_gateway.server import GatewayServer
     from deckwatch_gateway.settings import read_settings
 
     try:
-        settings = read_settings()
+        settings = read_settings(file)
         configure(settings.log_level)
         server = GatewayServer(settings)
     except UsageError as error:
@@ -28,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -1,22 +1,36 @@
-"""Every setting of the gateway, read from the environment (DECKWATCH_ and the name in capitals).
+"""Every setting of the gateway: from the environment (DECKWATCH_ and the name) or a file.
 
 One class, `Settings`; its groups are the modules beside this one. `read_settings()` refuses what
-would be unsafe or cannot work and names the variable to change.
+would be unsafe or cannot work and names what to change; `sources` tells how the file looks.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from deckwatch_gateway.settings.access import AccessSettings
 from deckwatch_gateway.settings.camio import CamioSettings
 from deckwatch_gateway.settings.keeping import KeepingSettings
 from deckwatch_gateway.settings.kinds import PREFIX, is_loopback
 from deckwatch_gateway.settings.listening import ListeningSettings
+from deckwatch_gateway.settings.listing import HIDDEN, is_secret
 from deckwatch_gateway.settings.recognising import RecognisingSettings
+from deckwatch_gateway.settings.sources import (
+    FileSource,
+    StandardSource,
+    chosen_file,
+    origin,
+    settings_file,
+)
 from deckwatch_gateway.settings.watching import WatchingSettings
 from deckwatch_vision.errors import UsageError
 
@@ -35,6 +49,20 @@ class Settings(
     """The gateway's settings; frozen, so that a running gateway cannot drift from its start."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, which wins over the file."""
+        return (
+            init_settings, env_settings, StandardSource(settings_cls), FileSource(settings_cls),
+        )  # fmt: skip
 
     @model_validator(mode="after")
     def _stay_on_loopback(self) -> Self:
@@ -57,15 +85,18 @@ class Settings(
         return self
 
 
-def read_settings() -> Settings:
-    """The settings from the environment.
+def read_settings(file: Path | None = None) -> Settings:
+    """The settings from the environment and from `file`, by default the one it names.
 
-    Raises UsageError naming every variable that is wrong and what it should be.
+    Raises UsageError naming every setting that is wrong and what it should be.
     """
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise UsageError("; ".join(_explain(found) for found in error.errors())) from None
+    with settings_file(file):
+        try:
+            return Settings()
+        except ValidationError as error:
+            raise UsageError("; ".join(_explain(found) for found in error.errors())) from None
+        except SettingsError as error:  # a variable that should hold JSON and does not
+            raise UsageError(f"{error}.") from None
 
 
 def _explain(found: object) -> str:
@@ -75,5 +106,13 @@ def _explain(found: object) -> str:
     place = details["loc"]
     if not place:
         return f"{message}."
-    name = PREFIX + str(place[0]).upper()  # type: ignore[index]
-    return f"{name}={details['input']!r}: {message}."
+    name = str(place[0])  # type: ignore[index]
+    given = HIDDEN if is_secret(Settings.model_fields[name]) else repr(details["input"])
+    if str(details["input"]).startswith("tcp://"):
+        message += (
+            ". Kubernetes sets this variable for a Service named deckwatch: "
+            "give the pod enableServiceLinks: false, or name the Service otherwise"
+        )
+    if origin(name) == "file":
+        return f"{name} = {given} in {chosen_file()}: {message}."
+    return f"{PREFIX}{name.upper()}={given}: {message}."
