@@ -109,6 +109,16 @@ def test_a_jpeg_of_thousands_of_scans_is_refused() -> None:
         decode(data[:-2] + scan * 3000 + data[-2:])
 
 
+def test_a_large_jpeg_may_have_fewer_scans() -> None:
+    """Each scan is a pass over all pixels: what a thumbnail may have stops a server at 64 MP."""
+    large = np.full((8000, 8000, 3), 128, np.uint8)
+    data = encoded(large, "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    with pytest.raises(BrokenImage, match="expected about ten"):
+        decode(data[:-2] + data[start:-2] * 30 + data[-2:])
+    assert decode(data).shape == large.shape
+
+
 def test_a_malformed_animation_does_not_reach_the_decoder() -> None:
     data = encoded(SCENE, "PNG")
     frames = pictures.png_with(data, b"acTL", struct.pack(">II", 2**31, 0))
