@@ -34,6 +34,7 @@ WIRE = {
     "ServerUnavailable": ("server-unavailable", 503),
     "ServerOverloaded": ("server-overloaded", 503),
     "DeadlineExceeded": ("deadline-exceeded", 504),
+    "QueueUnavailable": ("queue-unavailable", 503),
     "LauncherError": ("launcher-failed", 500),
     "MissingExtra": ("missing-extra", 500),
     "UsageError": ("usage", 400),

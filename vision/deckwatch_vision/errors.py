@@ -17,6 +17,7 @@ DeckwatchError
 │   ├── ServerUnavailable
 │   ├── ServerOverloaded
 │   ├── DeadlineExceeded
+│   ├── QueueUnavailable       where events wait cannot be read or written
 │   └── LauncherError          port taken, glibc too old, ...
 ├── MissingExtra               an optional part is not installed
 └── UsageError                 the call is at fault
@@ -143,6 +144,12 @@ class DeadlineExceeded(ServerError):
 
     code = "deadline-exceeded"
     status = 504
+
+
+class QueueUnavailable(ServerError):
+    """The queue of events cannot be read or written. Mend what the message says, then try again."""
+
+    code = "queue-unavailable"
 
 
 class LauncherError(ServerError):
