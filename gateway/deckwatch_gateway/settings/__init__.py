@@ -76,11 +76,33 @@ class Settings(
 
     @model_validator(mode="after")
     def _hold_one_body(self) -> Self:
-        if self.max_held_bytes < self.max_body_bytes:
+        camio = self.camio_keys.get_secret_value() or self.camio_keys_file
+        for name in ("max_body_bytes", *(["camio_max_body_bytes"] if camio else ())):
+            if self.max_held_bytes < getattr(self, name):
+                raise ValueError(
+                    f"{PREFIX}MAX_HELD_BYTES={self.max_held_bytes} is less than "
+                    f"{PREFIX}{name.upper()}={getattr(self, name)}, so the largest body allowed "
+                    "could never be taken. Raise the first or lower the second."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _try_out_alone(self) -> Self:
+        if self.camio_allow_loopback and not is_loopback(self.host):
             raise ValueError(
-                f"{PREFIX}MAX_HELD_BYTES={self.max_held_bytes} is less than "
-                f"{PREFIX}MAX_BODY_BYTES={self.max_body_bytes}, so the largest body allowed could "
-                "never be taken. Raise the first or lower the second."
+                f"{PREFIX}CAMIO_ALLOW_LOOPBACK=true would let callers beyond this machine "
+                f"({PREFIX}HOST={self.host!r}) have requests sent to its own services. It is for "
+                f"trying out: unset it, or keep {PREFIX}HOST=127.0.0.1."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _retry_in_order(self) -> Self:
+        if self.camio_retry_first_s > self.camio_retry_longest_s:
+            raise ValueError(
+                f"{PREFIX}CAMIO_RETRY_FIRST_S={self.camio_retry_first_s:g} is more than "
+                f"{PREFIX}CAMIO_RETRY_LONGEST_S={self.camio_retry_longest_s:g}. Lower the first "
+                "or raise the second."
             )
         return self
 
