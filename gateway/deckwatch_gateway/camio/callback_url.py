@@ -54,6 +54,12 @@ class CallbackUrl:
     target: str
 
     @property
+    def authority(self) -> str:
+        """Host and port as the Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
     def loopback(self) -> bool:
         """Whether the host is this machine by its very name."""
         return self.host == "localhost" or _is_loopback(self.host)

@@ -153,7 +153,8 @@ def _polygon(fish: Fish, result: Result, image: EventImage | None) -> list[list[
     ]
     left, right = min(x for x, _ in corners), max(x for x, _ in corners)
     top, bottom = min(y for _, y in corners), max(y for _, y in corners)
-    return [[left, 1 - bottom], [right, 1 - bottom], [right, 1 - top], [left, 1 - top]]
+    ring = ((left, 1 - bottom), (right, 1 - bottom), (right, 1 - top), (left, 1 - top))
+    return [[round(min(1.0, max(0.0, edge)), _DIGITS) for edge in corner] for corner in ring]
 
 
 def _orientation(image: EventImage | None) -> int:
