@@ -7,13 +7,21 @@ not pay for gRPC, nor the others for the nets' runtime.
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.result import Result
 
+if TYPE_CHECKING:
+    from deckwatch_client.ensemble import Served
+
 SERVER_VARIABLE = "DECKWATCH_SERVER"
-EXPECTED = "grpc://host:port (Triton), or http://host:port (the gateway)"
+EXPECTED = (
+    "grpc://host:port (Triton; grpc://a:8001,b:8001 or dns:///name:port for several), "
+    "or http://host:port (the gateway)"
+)
+TRITON = ("grpc://", "dns://")
 LOOPBACK = ("127.", "localhost", "[::1]")
 
 
@@ -37,6 +45,34 @@ class AsyncBackend(Protocol):
         """See `Backend.close`."""
 
 
+class AsyncTriton(Protocol):
+    """What `AsyncTritonClient` and `AsyncReplicatedTriton` both are; see the first."""
+
+    async def infer(
+        self,
+        data: bytes | memoryview,
+        *,
+        file: str | None = None,
+        request_id: str = "",
+        timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Recognise the fish in one encoded picture."""
+
+    async def metadata(self, *, timeout_s: float | None = None) -> Served:
+        """What is served now."""
+
+    async def ready(self, *, timeout_s: float = 2.0) -> bool:
+        """Whether a picture could be recognised."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 def server_address(given: str | None) -> str:
     """The address to use, normalised; "" means in this process.
 
@@ -44,10 +80,12 @@ def server_address(given: str | None) -> str:
     """
     address = (os.environ.get(SERVER_VARIABLE, "") if given is None else given).rstrip("/")
     scheme, separator, rest = address.partition("://")
-    if address and not (separator and rest and scheme in ("grpc", "http", "https")):
+    if address and not (separator and rest and scheme in ("grpc", "dns", "http", "https")):
         raise UsageError(f"{address!r} is no server address. Give {EXPECTED}.")
-    if scheme == "grpc" and not rest.rpartition(":")[2].isdigit():
-        raise UsageError(f"{address!r} names no port. Give {EXPECTED}; Triton's own is 8001.")
+    if address.startswith(TRITON):
+        from deckwatch_client.replicas_addresses import parse_addresses
+
+        parse_addresses(address)
     return address
 
 
@@ -63,10 +101,8 @@ def open_backend(
         from deckwatch_client.local import LocalBackend
 
         return LocalBackend(repository)
-    if address.startswith("grpc://"):
-        from deckwatch_client.triton import TritonClient
-
-        return TritonClient(address, timeout_s=timeout_s)
+    if address.startswith(TRITON):
+        return open_triton(address, timeout_s=timeout_s)
     from deckwatch_client.http import GatewayClient
 
     return GatewayClient(address, timeout_s=timeout_s)
@@ -80,13 +116,40 @@ async def open_async_backend(
         from deckwatch_client.local import AsyncLocalBackend
 
         return await AsyncLocalBackend.load(repository)
-    if address.startswith("grpc://"):
-        from deckwatch_client.triton import AsyncTritonClient
-
-        return AsyncTritonClient(address, timeout_s=timeout_s)
+    if address.startswith(TRITON):
+        return open_async_triton(address, timeout_s=timeout_s)
     from deckwatch_client.http import AsyncGatewayClient
 
     return AsyncGatewayClient(address, timeout_s=timeout_s)
+
+
+def open_triton(address: str, *, timeout_s: float) -> Backend:
+    """A client of the Triton server, or of all servers, at `address`. Raises UsageError."""
+    from deckwatch_client.replicas_addresses import parse_addresses
+
+    addresses = parse_addresses(address)
+    if addresses.single:
+        from deckwatch_client.triton import TritonClient
+
+        return TritonClient(addresses.fixed[0], timeout_s=timeout_s)
+    from deckwatch_client.replicas_sync import ReplicatedTriton
+
+    return ReplicatedTriton(addresses, timeout_s=timeout_s)
+
+
+def open_async_triton(address: str, *, timeout_s: float, **options: Any) -> AsyncTriton:
+    """See `open_triton`; `options` are those of `AsyncReplicatedTriton` for several servers."""
+    from deckwatch_client.replicas_addresses import parse_addresses
+
+    addresses = parse_addresses(address)
+    if addresses.single:
+        # Without balancing, which could only cost time here.
+        from deckwatch_client.triton import AsyncTritonClient
+
+        return AsyncTritonClient(addresses.fixed[0], timeout_s=timeout_s)
+    from deckwatch_client.replicas_async import AsyncReplicatedTriton
+
+    return AsyncReplicatedTriton(addresses, timeout_s=timeout_s, **options)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ version comes with every answer, and its name and labels are read again whenever
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Self
 
 import tritonclient.grpc as grpcclient
@@ -38,12 +39,18 @@ ATTEMPTS = 3
 # gRPC waits up to two minutes between attempts to reconnect; a restarted Triton is back in
 # seconds, so a lost connection is retried at least every second. "min_reconnect_backoff" is how
 # long one attempt may take: enough for a slow network, not the 20 s spent on a pod that is gone.
+# A peer that vanished without a word is noticed when it acknowledges nothing for five seconds.
+# Two pings without data between them is what servers stand by default.
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 2),
 ]
 
 
@@ -68,19 +75,25 @@ class TritonClient:
         file: str | None = None,
         request_id: str = "",
         timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Result:
         """Recognise the fish in one encoded picture.
 
         `file` is only noted in the result. `timeout_s` bounds the whole call and stands in for
-        the client's own. Raises what the ensemble refused the picture with (an `ImageError`),
-        or a `ServerError` when the server cannot be reached, is overloaded or too late.
+        the client's own. `headers` go along as gRPC metadata. Raises what the ensemble refused
+        the picture with (an `ImageError`), or a `ServerError` when the server cannot be reached,
+        is overloaded or too late.
         """
         inputs = request_inputs(data)
-        clock = _Clock(self.timeout_s if timeout_s is None else timeout_s)
+        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
         try:
             for _ in range(ATTEMPTS):
                 answer = self._triton.infer(
-                    ENSEMBLE, inputs, request_id=request_id, client_timeout=clock.left()
+                    ENSEMBLE,
+                    inputs,
+                    request_id=request_id,
+                    client_timeout=clock.left(),
+                    headers=headers,
                 )
                 version = answer_version(answer)
                 if version not in self._served:
@@ -94,7 +107,7 @@ class TritonClient:
 
     def metadata(self, *, timeout_s: float | None = None) -> Served:
         """What the server serves now. Raises ServerError when it cannot be asked."""
-        clock = _Clock(self.timeout_s if timeout_s is None else timeout_s)
+        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
         try:
             config = self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
         except InferenceServerException as error:
@@ -137,14 +150,19 @@ class AsyncTritonClient:
         file: str | None = None,
         request_id: str = "",
         timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Result:
         """See `TritonClient.infer`. Cancelling the task cancels the request in Triton."""
         inputs = request_inputs(data)
-        clock = _Clock(self.timeout_s if timeout_s is None else timeout_s)
+        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
         try:
             for _ in range(ATTEMPTS):
                 answer = await self._triton.infer(
-                    ENSEMBLE, inputs, request_id=request_id, client_timeout=clock.left()
+                    ENSEMBLE,
+                    inputs,
+                    request_id=request_id,
+                    client_timeout=clock.left(),
+                    headers=headers,
                 )
                 version = answer_version(answer)
                 if version not in self._served:
@@ -160,7 +178,7 @@ class AsyncTritonClient:
 
     async def metadata(self, *, timeout_s: float | None = None) -> Served:
         """See `TritonClient.metadata`."""
-        clock = _Clock(self.timeout_s if timeout_s is None else timeout_s)
+        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
         try:
             config = await self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
         except InferenceServerException as error:
@@ -185,7 +203,7 @@ class AsyncTritonClient:
         await self.close()
 
 
-class _Clock:
+class Clock:
     """The time left of one call's deadline, in seconds."""
 
     def __init__(self, timeout_s: float) -> None:
@@ -193,6 +211,7 @@ class _Clock:
         self._end = time.monotonic() + timeout_s
 
     def left(self) -> float:
+        """Negative once it is over."""
         return self._end - time.monotonic()
 
 
@@ -224,7 +243,7 @@ def _read(
 
 
 def _forgetting(
-    known: dict[int, Served], error: InferenceServerException, address: str, clock: _Clock
+    known: dict[int, Served], error: InferenceServerException, address: str, clock: Clock
 ) -> DeckwatchError:
     """The error to raise; a server that went away may come back with another release."""
     ours = translate(error, address, clock.timeout_s)

@@ -7,16 +7,13 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from deckwatch_client import AsyncClient, Client, Result
 from deckwatch_client.triton import AsyncTritonClient, TritonClient
@@ -29,9 +26,9 @@ from deckwatch_vision.errors import (
     ServerUnavailable,
     to_wire,
 )
+from tests.client.tritons import Triton, serving
 
 Ask = Callable[..., Result]
-LABELS = {1: "NoF,SHARK", 2: "SHARK,NoF", 3: "NoF,SHARK,RAY"}
 
 
 def ask(address: str, **settings: Any) -> Result:
@@ -155,66 +152,10 @@ def test_the_gateways_problems_are_our_errors(
     assert str(caught.value) == message.format(address=web.address)
 
 
-@dataclass
-class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
-    """A server of Triton's protocol that plays what the real one does in bad moments.
-
-    `answering` and `configured` are the releases of its answers and of its configuration, one
-    after the other; the last one stays. `refusal` is what it says instead.
-    """
-
-    answering: list[int] = field(default_factory=lambda: [1])
-    configured: list[int] = field(default_factory=lambda: [1])
-    refusal: tuple[grpc.StatusCode, str] | None = None
-    address: str = ""
-    configs_read: int = 0
-
-    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        if self.refusal is not None:
-            context.abort(*self.refusal)
-        version = self.answering.pop(0) if len(self.answering) > 1 else self.answering[0]
-        classes = LABELS[version].count(",") + 1
-        likelihoods = np.full(classes, 0.1, np.float32)
-        likelihoods[-1] = 0.8
-        tensors = {
-            "LIKELIHOODS": likelihoods,
-            "BOXES": np.zeros((0, 4), np.float32),
-            "SCORES": np.zeros(0, np.float32),
-            "FISH_LIKELIHOODS": np.zeros((0, classes), np.float32),
-            "SIZE": np.array([48, 64], np.int32),
-            "RELEASE": np.array([version], np.int32),
-        }
-        answer = service_pb2.ModelInferResponse(model_name=request.model_name)
-        for name, tensor in tensors.items():
-            datatype = "INT32" if tensor.dtype == np.int32 else "FP32"
-            answer.outputs.add(name=name, datatype=datatype, shape=tensor.shape)
-            answer.raw_output_contents.append(tensor.tobytes())
-        return answer
-
-    def ModelConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.configs_read += 1
-        version = self.configured.pop(0) if len(self.configured) > 1 else self.configured[0]
-        answer = service_pb2.ModelConfigResponse()
-        if version:
-            answer.config.parameters["release_name"].string_value = f"release {version}"
-            answer.config.parameters["labels"].string_value = LABELS[version]
-            answer.config.ensemble_scheduling.step.add(model_name="a", model_version=version)
-            answer.config.ensemble_scheduling.step.add(model_name="b", model_version=version)
-        return answer
-
-    def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return service_pb2.ModelReadyResponse(ready=self.refusal is None)
-
-
 @pytest.fixture
 def triton() -> Iterator[Triton]:
-    server = grpc.server(ThreadPoolExecutor(4))
-    triton = Triton()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-    triton.address = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield triton
-    server.stop(0).wait()
+    with serving(Triton()) as triton:
+        yield triton
 
 
 def test_the_release_is_read_once(triton: Triton) -> None:
