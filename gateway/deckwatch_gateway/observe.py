@@ -51,12 +51,15 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                given = list(message.get("headers", ()))
                 message["headers"] = [
-                    *message.get("headers", ()),
+                    *given,
                     (b"x-request-id", identity),
                     (b"x-content-type-options", b"nosniff"),
-                    (b"cache-control", b"no-store"),
                 ]
+                # Results are for the caller alone; what may be kept says so itself.
+                if all(name != b"cache-control" for name, _ in given):
+                    message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
         self._metrics.requests_open.inc()

@@ -12,6 +12,7 @@ import asyncio
 
 import numpy as np
 
+from deckwatch_client.ensemble import Served
 from deckwatch_client.triton import AsyncTritonClient
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
@@ -31,6 +32,7 @@ class Readiness:
         self._metrics = metrics
         self._picture = encode_jpeg(np.full((16, 16, 3), 114, np.uint8))
         self._release: ReleaseInfo | None = None  # None until a picture was recognised
+        self._served: Served | None = None  # what the last successful probe saw
         self._probe: asyncio.Task[ReleaseInfo] | None = None
         self.draining = False
 
@@ -47,6 +49,13 @@ class Readiness:
             self._probe = asyncio.create_task(self._look())
         # Shielded: a prober that hangs up must not take the probe from the others.
         return await asyncio.shield(self._probe)
+
+    async def served(self) -> Served:
+        """What `check` gives, with its species and model card. Raises as `check`."""
+        await self.check()
+        if self._served is None:
+            raise ServerUnavailable("No release has been seen yet.")
+        return self._served
 
     async def keep_trying(self) -> None:
         """Warm up: return when the first picture was recognised."""
@@ -76,8 +85,8 @@ class Readiness:
             if not await self._triton.ready(timeout_s=PROBE_TIMEOUT_S):
                 self._release = None
                 raise ServerUnavailable("Triton is away or its ensemble is not loaded.")
-            served = (await self._triton.metadata(timeout_s=PROBE_TIMEOUT_S)).release
-            if served != self._release:
+            self._served = await self._triton.metadata(timeout_s=PROBE_TIMEOUT_S)
+            if self._served.release != self._release:
                 self._release = (await self._triton.infer(self._picture)).release
                 self._metrics.saw_release(self._release)
         except DeckwatchError:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from deckwatch_vision.errors import BrokenImage, EmptyImage, UnsupportedFormat
 
 ALLOWED = "JPEG, PNG, WebP, BMP or TIFF"
 
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"BM", "bmp"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),  # BigTIFF
-    (b"MM\0+", "tiff"),
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An allowed format: what people call it, its media type, and how its files begin.
+
+    A signature is hexadecimal; `..` stands for any byte.
+    """
+
+    title: str
+    media_type: str
+    signatures: tuple[str, ...]
+
+
+FORMATS = {
+    "jpeg": Format("JPEG", "image/jpeg", ("ffd8ff",)),
+    "png": Format("PNG", "image/png", ("89504e470d0a1a0a",)),
+    "webp": Format("WebP", "image/webp", ("52494646........57454250",)),
+    "bmp": Format("BMP", "image/bmp", ("424d",)),
+    # The last two are BigTIFF.
+    "tiff": Format("TIFF", "image/tiff", ("49492a00", "4d4d002a", "49492b00", "4d4d002b")),
+}
+"""The allowed formats by the names that `sniff` gives them."""
+
+# WebP's has a length inside, and is looked for on its own.
+_SIGNATURES = tuple(
+    (bytes.fromhex(signature), name)
+    for name, allowed in FORMATS.items()
+    for signature in allowed.signatures
+    if "." not in signature
 )
 
 # Only for the message: what people send by mistake.

@@ -1,0 +1,35 @@
+// Every problem's code in plain words, for people who never heard of HTTP.
+
+const HEADINGS = {
+  // what is wrong with the picture
+  "empty-image": "This file is empty",
+  "unsupported-format": "This file cannot be read as a photograph",
+  "broken-image": "This photograph is damaged",
+  "too-many-pixels": "This photograph has too many pixels",
+  "image-too-large": "This file is too big",
+  "unreadable-image": "This file cannot be opened",
+  "image-error": "This photograph cannot be used",
+  "invalid-form": "The photograph did not arrive as it should",
+  "invalid-parameters": "The gateway did not understand the page",
+  // what is wrong with the way there
+  "body-too-slow": "The connection is too slow for this photograph",
+  unreachable: "The gateway cannot be reached",
+  unexplained: "Something between here and the gateway failed",
+  "too-many-requests": "The gateway asks for a pause",
+  "server-overloaded": "The gateway has too much to do",
+  "server-unavailable": "Recognition is away at the moment",
+  "server-error": "Recognition failed",
+  "deadline-exceeded": "Recognition took too long",
+  "not-ready": "Recognition is not ready yet",
+  "shutting-down": "The gateway is being stopped",
+  "internal-error": "Something went wrong inside the gateway",
+  // who may
+  unauthorized: "The gateway asks for a key",
+  forbidden: "This key may not do that",
+  "not-found": "The gateway does not know this address",
+  "method-not-allowed": "The gateway does not understand the page",
+};
+
+export function heading(code) {
+  return HEADINGS[code] ?? "This photograph could not be recognised";
+}
