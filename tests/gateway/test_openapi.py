@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deckwatch_gateway.openapi import PAIRS_EXAMPLE, RESULT_EXAMPLE
+from deckwatch_gateway import examples
 from deckwatch_vision.result import Result
 
 from .conftest import Running
@@ -26,6 +26,7 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
+        ("/v1/release", "get"),
         ("/", "get"),
     }
 
@@ -36,16 +37,16 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_the_example_is_a_result(document: dict[str, Any]) -> None:
-    assert document["components"]["schemas"]["Result"]["example"] == RESULT_EXAMPLE
-    result = Result.from_dict(RESULT_EXAMPLE)
-    assert result.as_dict() == RESULT_EXAMPLE
-    assert result.pairs() == PAIRS_EXAMPLE
+    assert document["components"]["schemas"]["Result"]["example"] == examples.RESULT
+    result = Result.from_dict(examples.RESULT)
+    assert result.as_dict() == examples.RESULT
+    assert result.pairs() == examples.PAIRS
 
 
 def test_the_schema_knows_every_member_of_a_result(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    assert schemas["Result"]["properties"].keys() == RESULT_EXAMPLE.keys()
-    fish, image = RESULT_EXAMPLE["fish"], RESULT_EXAMPLE["image"]
+    assert schemas["Result"]["properties"].keys() == examples.RESULT.keys()
+    fish, image = examples.RESULT["fish"], examples.RESULT["image"]
     assert isinstance(fish, list)
     assert isinstance(image, dict)
     assert schemas["Fish"]["properties"].keys() == fish[0].keys()
