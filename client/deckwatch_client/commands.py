@@ -34,6 +34,7 @@ class Known(NamedTuple):
 KNOWN = {
     "up": Known("Serve Triton and the gateway on this machine.", "local,gateway"),
     "gateway": Known("Run the HTTP gateway, see its settings, make keys.", "gateway", "fastapi"),
+    "camio": Known("Camio hooks: register them, list and replay events.", "gateway", "fastapi"),
     "train": Known("Train a detector or a classifier from a config file.", "train", "torch"),
     "evaluate": Known("Measure a release on a labelled data set.", "train", "torch"),
     "export": Known("Turn trained weights into a release.", "train", "torch"),
