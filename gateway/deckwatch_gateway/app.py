@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from deckwatch_client.triton import AsyncTritonClient
+from deckwatch_client.backends import AsyncTriton
 from deckwatch_gateway import openapi
 from deckwatch_gateway.admission import Gate, HeldBytes
+from deckwatch_gateway.admission_metrics import AdmissionMetrics
 from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.camio.exchange import Exchange
 from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.observe import Observe
@@ -23,29 +25,33 @@ from deckwatch_gateway.overlay import Overlay
 from deckwatch_gateway.problems import exception_handlers
 from deckwatch_gateway.readiness import Readiness
 from deckwatch_gateway.recognition import Recognition
+from deckwatch_gateway.release_route import ReleaseRoute
 from deckwatch_gateway.routes import Parts, add_routes
+from deckwatch_gateway.servers import open_servers
 from deckwatch_gateway.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The gateway as an ASGI application; it connects to Triton when its lifespan starts.
 
-    Raises UsageError when pictures are to be kept where they cannot be.
+    Raises UsageError when pictures are to be kept where they cannot be, or when Camio's keys or
+    queue cannot be used.
     """
     metrics = Metrics()
     keeping = Keeping(settings, metrics)
+    camio = Exchange(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Here and not above: the gRPC channel belongs to the event loop that serves.
-        async with AsyncTritonClient(
-            settings.triton, timeout_s=settings.triton_timeout_s
-        ) as triton:
-            parts = _assemble(settings, triton, metrics, keeping)
+        async with open_servers(settings, metrics.registry) as triton:
+            parts = _assemble(settings, triton, metrics, keeping, camio)
             keeping.start()
+            await camio.start(parts, triton.metadata)
             app.state.parts = parts
             warming = asyncio.create_task(parts.readiness.keep_trying())
             yield
+            await camio.close()
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
             await parts.readiness.close()
@@ -71,23 +77,41 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _assemble(
-    settings: Settings, triton: AsyncTritonClient, metrics: Metrics, keeping: Keeping
+    settings: Settings,
+    triton: AsyncTriton,
+    metrics: Metrics,
+    keeping: Keeping,
+    camio: Exchange,
 ) -> Parts:
-    gate = Gate(settings.max_in_flight)
-    held = HeldBytes(settings.max_held_bytes)
+    admission = AdmissionMetrics(metrics.registry)
+    gate = Gate(
+        max_in_flight=settings.max_in_flight,
+        max_queued=settings.max_queued,
+        max_wait_s=settings.max_wait_s,
+        metrics=admission,
+    )
+    held = HeldBytes(settings.max_held_bytes, admission)
     metrics.in_flight.set_function(lambda: gate.in_flight)
-    metrics.in_flight_limit.set(gate.limit)
+    metrics.in_flight_limit.set_function(lambda: gate.limit)
     metrics.held_bytes.set_function(lambda: held.held)
+    readiness = Readiness(triton, metrics)
     return Parts(
         gate=gate,
         bodies=BodyReader(
             max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s, held=held
         ),
-        recognition=Recognition(triton, metrics, max_pixels=settings.max_pixels),
+        recognition=Recognition(
+            triton,
+            metrics,
+            max_pixels=settings.max_pixels,
+            timeout_s=settings.triton_timeout_s,
+        ),
         overlay=Overlay(max_pixels=settings.max_pixels),
-        readiness=Readiness(triton, metrics),
+        readiness=readiness,
+        release=ReleaseRoute(readiness, settings),
         metrics=metrics,
         keeping=keeping,
+        camio=camio,
         retry_after_s=settings.retry_after_s,
     )
 

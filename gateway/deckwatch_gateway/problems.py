@@ -41,6 +41,10 @@ INTERNAL_DETAIL = (
     "Something went wrong inside the gateway. Try again; if it stays, tell the operator the "
     "instance of this answer, which names the request in the logs."
 )
+NOT_READY = (
+    "No picture can be recognised at the moment: the recognition server is starting, away or "
+    "without a release, or the gateway is stopping."
+)
 HTTP_DETAILS = {
     404: "There is nothing at this address. GET / lists what there is.",
     405: "This address does not take that method; the Allow header lists those it takes.",
@@ -109,7 +113,10 @@ def _deckwatch_error(request: Request, error: DeckwatchError, retry_after_s: int
     write("refused", code=error.code, reason=str(error))
     if error.status not in (503, 504):
         return problem(request, 500, "internal-error", INTERNAL_DETAIL)
-    headers = {"Retry-After": str(retry_after_s)} if error.status == 503 else {}
+    headers = {}
+    if error.status == 503:
+        measured = getattr(error, "retry_after_s", None) or 0
+        headers["Retry-After"] = str(max(retry_after_s, measured))
     detail = PUBLIC_DETAILS.get(error.code, SERVER_DETAIL)
     return problem(request, error.status, error.code, detail, headers)
 

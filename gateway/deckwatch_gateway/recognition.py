@@ -6,11 +6,11 @@ import asyncio
 import time
 
 from fastapi import Request
-from starlette.types import Receive
 
-from deckwatch_client.triton import AsyncTritonClient
+from deckwatch_client.backends import AsyncTriton
+from deckwatch_gateway.gone import unless_gone
 from deckwatch_gateway.metrics import Metrics
-from deckwatch_gateway.problems import CallerGoneError, request_id
+from deckwatch_gateway.problems import request_id
 from deckwatch_vision.errors import TooManyPixels
 from deckwatch_vision.headers import read_header
 from deckwatch_vision.result import Result
@@ -19,58 +19,64 @@ from deckwatch_vision.result import Result
 class Recognition:
     """Checks a picture's header, asks Triton, and gives up when the caller does."""
 
-    def __init__(self, triton: AsyncTritonClient, metrics: Metrics, *, max_pixels: int) -> None:
+    def __init__(
+        self,
+        triton: AsyncTriton,
+        metrics: Metrics,
+        *,
+        max_pixels: int,
+        timeout_s: float,
+    ) -> None:
         self._triton = triton
         self._metrics = metrics
         self._max_pixels = max_pixels
+        self._timeout_s = timeout_s
 
-    async def recognise(self, request: Request, picture: bytes, file: str | None = None) -> Result:
-        """The fish in `picture`; `request` is the one to answer, its body read to the end.
+    def check(self, picture: bytes) -> None:
+        """Refuse what can be refused by its first bytes, before anything is spent on it.
 
-        Raises an ImageError for what is wrong with the picture, a ServerError for what is wrong
-        with Triton, CallerGoneError.
+        Raises an ImageError for what is wrong with the picture.
         """
         begun = time.perf_counter()
-        self._check_header(picture)
-        checked = time.perf_counter()
-        self._metrics.stages["header"].observe(checked - begun)
-        asked = asyncio.ensure_future(
-            self._triton.infer(picture, file=file, request_id=request_id(request.scope))
-        )
-        try:
-            result = await _unless_gone(asked, request.receive)
-        finally:
-            self._metrics.stages["triton"].observe(time.perf_counter() - checked)
-        self._metrics.saw_release(result.release)
-        return result
-
-    def _check_header(self, picture: bytes) -> None:
-        """Refuse what can be refused by its first bytes, before Triton spends anything on it."""
         header = read_header(picture)
         if header.width * header.height > self._max_pixels:
             raise TooManyPixels(
                 f"the picture has {header.width} x {header.height} pixels; at most "
                 f"{self._max_pixels:,} are accepted. Scale it down."
             )
+        self._metrics.stages["header"].observe(time.perf_counter() - begun)
 
+    async def recognise(
+        self, request: Request, picture: bytes, file: str | None = None, *, waited_s: float = 0.0
+    ) -> Result:
+        """The fish in a `picture` that was checked; `request` is answered, its body read.
 
-async def _unless_gone(asked: asyncio.Future[Result], receive: Receive) -> Result:
-    """The result of `asked`, unless the caller hangs up first.
+        `waited_s` of the time that the caller may wait have passed. Raises an ImageError for what
+        is wrong with the picture, a ServerError for what is wrong with Triton, CallerGoneError.
+        """
+        asked = asyncio.ensure_future(
+            self.ask(picture, file, request_id=request_id(request.scope), waited_s=waited_s)
+        )
+        return await unless_gone(asked, request.receive)
 
-    Then `asked` is cancelled, and with it the request in Triton, and CallerGoneError is raised.
-    """
-    gone = asyncio.ensure_future(_hung_up(receive))
-    try:
-        await asyncio.wait((asked, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
-            raise CallerGoneError
-        return asked.result()
-    finally:
-        asked.cancel()
-        gone.cancel()
-
-
-async def _hung_up(receive: Receive) -> None:
-    # With the body read to its end, all that can still arrive is the disconnect.
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def ask(
+        self,
+        picture: bytes,
+        file: str | None = None,
+        *,
+        request_id: str = "",
+        waited_s: float = 0.0,
+    ) -> Result:
+        """`recognise` for nobody who could hang up."""
+        begun = time.perf_counter()
+        try:
+            result = await self._triton.infer(
+                picture,
+                file=file,
+                request_id=request_id,
+                timeout_s=max(0.001, self._timeout_s - waited_s),
+            )
+        finally:
+            self._metrics.stages["triton"].observe(time.perf_counter() - begun)
+        self._metrics.saw_release(result.release)
+        return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,14 +12,19 @@ from deckwatch_gateway import metrics as counting
 from deckwatch_gateway import openapi
 from deckwatch_gateway.admission import Gate
 from deckwatch_gateway.body import BodyReader
+from deckwatch_gateway.camio.exchange import Exchange
+from deckwatch_gateway.camio.routes import add_camio_routes
 from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.multipart import Upload, is_multipart, parse_upload
 from deckwatch_gateway.overlay import Overlay
-from deckwatch_gateway.problems import problem
+from deckwatch_gateway.page import add_page
+from deckwatch_gateway.problems import NOT_READY, problem
 from deckwatch_gateway.readiness import Readiness
 from deckwatch_gateway.recognition import Recognition
+from deckwatch_gateway.release_route import ReleaseRoute, add_release_route
+from deckwatch_gateway.responses import json_response
 from deckwatch_serving.keep.record import Origin
 from deckwatch_vision.errors import DeckwatchError
 
@@ -30,22 +34,6 @@ Verbose = Annotated[
 Drawn = Annotated[
     bool, Query(description="Answer with a JPEG of the photograph, its fish outlined and named.")
 ]
-
-NOT_READY = (
-    "No picture can be recognised at the moment: the recognition server is starting, away or "
-    "without a release, or the gateway is stopping."
-)
-LINKS = {
-    "name": "deckwatch",
-    "links": {
-        "recognise": "/v1/classify",
-        "classifyfish": "/classifyfish",
-        "documentation": "/openapi.json",
-        "alive": "/healthz",
-        "ready": "/readyz",
-        "metrics": "/metrics",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +45,10 @@ class Parts:
     recognition: Recognition
     overlay: Overlay
     readiness: Readiness
+    release: ReleaseRoute
     metrics: Metrics
     keeping: Keeping
+    camio: Exchange
     retry_after_s: int
 
 
@@ -83,9 +73,10 @@ async def classifyfish(request: Request, origin: From, verbose: Verbose = False)
     begun = time.perf_counter()
     async with parts.bodies.read(request) as picture:
         parts.metrics.stages["body"].observe(time.perf_counter() - begun)
-        with parts.gate:
-            result = await parts.recognition.recognise(request, picture)
-    answer = _json(result.pairs() if verbose else [result.label])
+        parts.recognition.check(picture)
+        async with parts.gate.enter(request.receive) as turn:
+            result = await parts.recognition.recognise(request, picture, waited_s=turn.waited_s)
+    answer = json_response(result.pairs() if verbose else [result.label])
     answer.background = parts.keeping.afterwards(picture, result, origin)
     return answer
 
@@ -100,22 +91,25 @@ async def classify(request: Request, origin: From, overlay: Drawn = False) -> Re
         multipart = is_multipart(content_type)
         upload = parse_upload(body, content_type) if multipart else Upload(body)
         parts.metrics.stages["body"].observe(time.perf_counter() - begun)
-        with parts.gate:
-            result = await parts.recognition.recognise(request, upload.picture, upload.file)
+        parts.recognition.check(upload.picture)
+        async with parts.gate.enter(request.receive) as turn:
+            result = await parts.recognition.recognise(
+                request, upload.picture, upload.file, waited_s=turn.waited_s
+            )
             if overlay:
                 begun = time.perf_counter()
                 drawn = await parts.overlay.jpeg(upload.picture, result)
                 parts.metrics.stages["overlay"].observe(time.perf_counter() - begun)
                 answer = Response(drawn, media_type="image/jpeg")
             else:
-                answer = _json(result.as_dict())
+                answer = json_response(result.as_dict())
     answer.background = parts.keeping.afterwards(upload.picture, result, origin)
     return answer
 
 
 async def healthz() -> Response:
     """The process answers: that is all it says."""
-    return _json({"status": "alive"})
+    return json_response({"status": "alive"})
 
 
 async def readyz(request: Request) -> Response:
@@ -128,7 +122,9 @@ async def readyz(request: Request) -> Response:
         retry = {"Retry-After": str(parts.retry_after_s)}
         log.debug("not ready", code=error.code, reason=str(error))
         return problem(request, 503, "not-ready", NOT_READY, retry)
-    return _json({"status": "ready", "release": {"name": release.name, "version": release.version}})
+    return json_response(
+        {"status": "ready", "release": {"name": release.name, "version": release.version}}
+    )
 
 
 async def metrics(request: Request) -> Response:
@@ -137,14 +133,9 @@ async def metrics(request: Request) -> Response:
     return Response(parts.metrics.exposition(), headers={"Content-Type": counting.CONTENT_TYPE})
 
 
-async def index() -> Response:
-    """Where things are."""
-    return _json(LINKS)
-
-
 async def openapi_document(request: Request) -> Response:
     """What `deckwatch_gateway.openapi` describes."""
-    return _json(request.app.openapi())
+    return json_response(request.app.openapi())
 
 
 def add_routes(app: FastAPI) -> None:
@@ -155,13 +146,10 @@ def add_routes(app: FastAPI) -> None:
         ("/healthz", "GET", healthz, openapi.HEALTHZ),
         ("/readyz", "GET", readyz, openapi.READYZ),
         ("/metrics", "GET", metrics, openapi.METRICS),
-        ("/", "GET", index, openapi.INDEX),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None, **documentation)
+    add_release_route(app)
+    add_page(app)
+    add_camio_routes(app)
     # Not by FastAPI's own `openapi_url`: that route has no template to count it under.
     app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
-
-
-def _json(content: object) -> Response:
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, media_type="application/json")

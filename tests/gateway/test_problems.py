@@ -98,7 +98,11 @@ def test_more_pictures_than_allowed_are_refused_at_once(
     start_gateway: Callable[..., Running], hung_triton: HungTriton, jpeg: bytes
 ) -> None:
     gateway = start_gateway(
-        triton=hung_triton.address, triton_timeout_s=3, max_in_flight=2, retry_after_s=7
+        triton=hung_triton.address,
+        triton_timeout_s=3,
+        max_in_flight=2,
+        max_queued=0,
+        retry_after_s=7,
     )
     with ThreadPoolExecutor(2) as pool:
         slow = [pool.submit(gateway.caller.post, "/classifyfish", content=jpeg) for _ in range(2)]

@@ -36,6 +36,10 @@ WIRE = {
     "DeadlineExceeded": ("deadline-exceeded", 504),
     "QueueUnavailable": ("queue-unavailable", 503),
     "LauncherError": ("launcher-failed", 500),
+    "AccessError": ("access-error", 403),
+    "KeyRefused": ("key-refused", 401),
+    "ScopeRefused": ("scope-refused", 403),
+    "RateLimited": ("rate-limited", 429),
     "MissingExtra": ("missing-extra", 500),
     "UsageError": ("usage", 400),
 }

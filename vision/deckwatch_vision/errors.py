@@ -19,6 +19,10 @@ DeckwatchError
 │   ├── DeadlineExceeded
 │   ├── QueueUnavailable       where events wait cannot be read or written
 │   └── LauncherError          port taken, glibc too old, ...
+├── AccessError                the caller is not let in
+│   ├── KeyRefused             no key, or an unknown one
+│   ├── ScopeRefused           the key is not for this
+│   └── RateLimited            too many requests in a short time
 ├── MissingExtra               an optional part is not installed
 └── UsageError                 the call is at fault
 
@@ -121,10 +125,17 @@ class SwapFailed(ReleaseError):
 
 
 class ServerError(DeckwatchError):
-    """The server is at fault; trying again later may help."""
+    """The server is at fault; trying again later may help.
+
+    `retry_after_s` says after how many seconds, None where the server did not.
+    """
 
     code = "server-error"
     status = 503
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ServerUnavailable(ServerError):
@@ -157,6 +168,37 @@ class LauncherError(ServerError):
 
     code = "launcher-failed"
     status = 500
+
+
+class AccessError(DeckwatchError):
+    """The server does not let the caller in."""
+
+    code = "access-error"
+    status = 403
+
+
+class KeyRefused(AccessError):
+    """The server asks for a key, and got none or an unknown one. Set DECKWATCH_API_KEY."""
+
+    code = "key-refused"
+    status = 401
+
+
+class ScopeRefused(AccessError):
+    """The key is not for this. Ask the server's operator for one with the scope named."""
+
+    code = "scope-refused"
+
+
+class RateLimited(AccessError):
+    """Too many requests in a short time. Send fewer a second, or try again after a moment."""
+
+    code = "rate-limited"
+    status = 429
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class MissingExtra(DeckwatchError):

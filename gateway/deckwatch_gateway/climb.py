@@ -1,0 +1,50 @@
+"""Looking for the smallest number that gives (nearly) the best rate, by trying.
+
+A server that gathers batches does more a second the more it has at hand; one that does not only
+makes everybody wait longer. No formula tells the two apart, a try does.
+"""
+
+from __future__ import annotations
+
+# One step up or down; half as much again shows in the rate where it helps at all.
+STEP = 1.5
+# A step up must bring so much, a step down may cost so much, or it is taken back.
+GAIN, COST = 1.08, 0.97
+# Periods between tries, once neither step was worth it.
+REST = 8
+
+
+class Climb:
+    """Holds `value`, between `least` and `most`; give it the rate of every period."""
+
+    def __init__(self, value: float, *, least: float, most: float) -> None:
+        self._least = least
+        self._most = most
+        self.value = self._within(value)
+        self._up = True
+        self._rest = 1  # the first period still works off what came before it
+        self._before: tuple[float, float] | None = None  # value and rate before the try
+
+    def period(self, rate: float) -> None:
+        """A period with `value` ended in which there was always more to do; judge and go on."""
+        if self._before is not None:
+            value, before = self._before
+            self._before = None
+            if rate < before * (GAIN if self._up else COST):
+                self.value = value
+                self._up = not self._up
+                self._rest = REST
+                return
+        if self._rest:
+            self._rest -= 1
+            return
+        tried = self._within(self.value * STEP if self._up else self.value / STEP)
+        if tried == self.value:
+            self._up = not self._up
+            self._rest = REST
+            return
+        self._before = self.value, rate
+        self.value = tried
+
+    def _within(self, value: float) -> float:
+        return min(self._most, max(self._least, value))
