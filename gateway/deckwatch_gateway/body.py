@@ -31,6 +31,10 @@ class BodyReader:
         self._timeout_s = timeout_s
         self._held = held
 
+    def with_limit(self, max_bytes: int) -> BodyReader:
+        """One that reads bodies of another size and counts them together with these."""
+        return BodyReader(max_bytes=max_bytes, timeout_s=self._timeout_s, held=self._held)
+
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
         """The whole body; its bytes stay counted as held until the block is left.

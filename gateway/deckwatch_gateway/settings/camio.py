@@ -78,6 +78,12 @@ class CamioSettings(BaseSettings):
         ge=1,
         description="Events that may wait; further ones are answered with 503 and Retry-After.",
     )
+    camio_max_queue_bytes: int = Field(
+        default=4 * 1024**3,
+        ge=1024,
+        description="Bytes of events that the queue may hold, on its disk or in Redis' memory; "
+        "further events are answered with 503 and Retry-After.",
+    )
     camio_max_images: int = Field(
         default=64, ge=1, le=1000, description="Most images of one event."
     )
@@ -86,6 +92,16 @@ class CamioSettings(BaseSettings):
     )
     camio_workers: int = Field(
         default=2, ge=1, le=64, description="Events worked on at once by one gateway."
+    )
+    camio_lease_s: Annotated[float, Field(gt=0.1, le=3600)] = Field(
+        default=30.0,
+        description="How long an event stays claimed by a gateway that was killed, in seconds, "
+        "before another one goes on with it; the same for all gateways of a queue.",
+    )
+    camio_keep_dead_s: Days = Field(
+        default=30 * 24 * 3600.0,
+        description="How long an event that was put aside is kept to be replayed, in seconds; of "
+        "more than DECKWATCH_CAMIO_MAX_EVENTS the newest.",
     )
     camio_keep_delivered_s: Days = Field(
         default=7 * 24 * 3600.0,

@@ -1,0 +1,103 @@
+"""From an event to the bytes of its labels, through the same recognition as every other picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from deckwatch_client.ensemble import Served
+from deckwatch_gateway.admission import Gate
+from deckwatch_gateway.camio.event import Event, EventImage, parse_event
+from deckwatch_gateway.camio.labels import LabelRules, answer, image_labels
+from deckwatch_gateway.camio.metrics import CamioMetrics
+from deckwatch_gateway.logs import log
+from deckwatch_gateway.recognition import Recognition
+from deckwatch_gateway.responses import encode_json
+from deckwatch_vision.errors import ImageError, ServerError
+from deckwatch_vision.result import ReleaseInfo, Result
+from deckwatch_vision.species import Species
+
+# An event was accepted under the limit of its day; that it waited must not lose it.
+MAX_IMAGES = 1000
+# Releases whose species are remembered: that in use, and those around a swap.
+RELEASES = 8
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The labels of an event as they are sent, and the results they were made of."""
+
+    answer: bytes
+    event: Event | None
+    results: tuple[tuple[EventImage, Result], ...]
+
+
+class Labeller:
+    """Recognises an event's images one after the other, giving way to callers who wait.
+
+    Args:
+        recognition: asks Triton.
+        gate: bounds what Triton is asked at once.
+        served: what Triton serves now.
+        rules: names and threshold of the labels.
+        metrics: counts the images.
+    """
+
+    def __init__(
+        self,
+        recognition: Recognition,
+        gate: Gate,
+        served: Callable[[], Awaitable[Served]],
+        rules: LabelRules,
+        metrics: CamioMetrics,
+    ) -> None:
+        self._recognition = recognition
+        self._gate = gate
+        self._served = served
+        self._rules = rules
+        self._metrics = metrics
+        self._species: dict[ReleaseInfo, tuple[Species, ...]] = {}
+
+    async def label(self, body: bytes, identity: str) -> Labelled:
+        """The labels of the event in `body`; `identity` names it in Triton's log.
+
+        An image that cannot be read gets none. Raises CamioEventError when `body` is no event, a
+        ServerError when Triton is at fault: then nothing is known, and it is worth another try.
+        """
+        event = await asyncio.to_thread(parse_event, body, max_images=MAX_IMAGES)
+        labels: list[tuple[str, dict[str, dict[str, Any]]]] = []
+        results = []
+        for image in event.images if event else ():
+            try:
+                result, species = await self._recognise(image.picture, identity)
+            except ImageError as error:
+                self._metrics.images["unreadable"].inc()
+                log.info("image not readable", event_id=identity, code=error.code)
+                labels.append((image.timestamp, {}))
+            else:
+                self._metrics.images["recognised"].inc()
+                labels.append((image.timestamp, image_labels(result, self._rules, species, image)))
+                results.append((image, result))
+        return Labelled(encode_json(answer(labels)), event, tuple(results))
+
+    async def _recognise(self, picture: bytes, identity: str) -> tuple[Result, tuple[Species, ...]]:
+        """A result, and the species of the release that gave it."""
+        self._recognition.check(picture)
+        for _ in range(ATTEMPTS):
+            async with self._gate.enter(patient=True):
+                result = await self._recognition.ask(picture, request_id=identity)
+            if result.release not in self._species:
+                await self._learn()
+            # Another release may have come in between; then this one's species cannot be had.
+            if result.release in self._species:
+                return result, self._species[result.release]
+        raise ServerError("The release changed with every answer. Try again later.")
+
+    async def _learn(self) -> None:
+        served = await self._served()
+        if len(self._species) >= RELEASES:
+            self._species.clear()
+        self._species[served.release] = served.species
