@@ -101,7 +101,7 @@ class AsyncReplicatedTriton:
         return await self._hedge(call, self._hedge_after_s)
 
     async def metadata(self, *, timeout_s: float | None = None) -> Served:
-        """See `TritonClient.metadata`; of the first replica that says it, those in service first."""
+        """See `TritonClient.metadata`; of the first replica that says it."""
         await self._start()
         error: DeckwatchError = nobody(self._addresses)
         for client in self._ranked():

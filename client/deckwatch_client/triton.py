@@ -96,11 +96,12 @@ class TritonClient:
                     headers=headers,
                 )
                 version = answer_version(answer)
-                if version not in self._served:
+                served = self._served.get(version)
+                if served is None:
                     config = self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
-                    _remember(self._served, config.config, version)
-                if version in self._served:
-                    return _read(self._served, answer, version, data, file)
+                    served = _remember(self._served, config.config, version)
+                if served is not None:
+                    return _read(self._served, answer, served, data, file)
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         raise _swapping(self.address)
@@ -165,13 +166,14 @@ class AsyncTritonClient:
                     headers=headers,
                 )
                 version = answer_version(answer)
-                if version not in self._served:
+                served = self._served.get(version)
+                if served is None:
                     config = await self._triton.get_model_config(
                         ENSEMBLE, client_timeout=clock.left()
                     )
-                    _remember(self._served, config.config, version)
-                if version in self._served:
-                    return _read(self._served, answer, version, data, file)
+                    served = _remember(self._served, config.config, version)
+                if served is not None:
+                    return _read(self._served, answer, served, data, file)
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         raise _swapping(self.address)
@@ -220,22 +222,24 @@ def _channel_args(address: str) -> list[tuple[str, int]]:
     return [*CHANNEL, ("grpc.enable_http_proxy", int(not is_loopback(address)))]
 
 
-def _remember(known: dict[int, Served], config: Any, answered: int) -> None:
-    """Note what the server serves, unless it is not what answered (a swap in between)."""
+def _remember(known: dict[int, Served], config: Any, answered: int) -> Served | None:
+    """Note what the server serves; None if it is not what answered (a swap in between)."""
     served = read_served(config)
-    if served.release.version == answered:
-        known[answered] = served
+    if served.release.version != answered:
+        return None
+    known[answered] = served
+    return served
 
 
 def _read(
     known: dict[int, Served],
     answer: grpcclient.InferResult,
-    version: int,
+    served: Served,
     data: bytes | memoryview,
     file: str | None,
 ) -> Result:
     try:
-        return read_result(answer, known[version], data, file)
+        return read_result(answer, served, data, file)
     except ServerError:
         # Another release under the same number: the next call reads its labels.
         known.clear()

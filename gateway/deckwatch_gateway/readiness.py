@@ -12,8 +12,8 @@ import asyncio
 
 import numpy as np
 
+from deckwatch_client.backends import AsyncTriton
 from deckwatch_client.ensemble import Served
-from deckwatch_client.triton import AsyncTritonClient
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_vision.errors import DeckwatchError, ServerUnavailable
@@ -27,7 +27,7 @@ WARM_UP_PAUSE_S = 0.5
 class Readiness:
     """Answers /readyz; `keep_trying` warms up without waiting for a first probe."""
 
-    def __init__(self, triton: AsyncTritonClient, metrics: Metrics) -> None:
+    def __init__(self, triton: AsyncTriton, metrics: Metrics) -> None:
         self._triton = triton
         self._metrics = metrics
         self._picture = encode_jpeg(np.full((16, 16, 3), 114, np.uint8))

@@ -221,6 +221,7 @@ def test_threads_share_a_client_while_servers_die_and_return(tritons: list[Trito
                 end = time.monotonic() + DEADLINE_S
                 while not each.inferences:
                     assert time.monotonic() < end, "it did not come back into service"
+                    assert not any(each.done() for each in asking), "a call failed"
                     time.sleep(0.01)
         finally:
             stop.set()
