@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from deckwatch_client.ensemble import Served
-from deckwatch_gateway import openapi
+from deckwatch_gateway import examples, openapi
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.problems import NOT_READY, problem
 from deckwatch_gateway.readiness import Readiness
@@ -104,9 +104,10 @@ RELEASE: dict[str, Any] = {
         "Name and version, the classes in full, the model card, the limits and the formats. "
         "The ETag changes with the release."
     ),
+    "openapi_extra": examples.samples(release="curl $BASE/v1/release"),
     "responses": {
         200: openapi.json_answer(
-            "The release.", {"$ref": "#/components/schemas/ServedRelease"}, demo=EXAMPLE
+            "The release.", {"$ref": "#/components/schemas/ServedRelease"}, shortened=EXAMPLE
         ),
         304: {"description": "The caller has it already (If-None-Match)."},
         503: openapi.problem_answer("There is none at the moment; see Retry-After.", 503),

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from deckwatch_gateway import openapi
+from deckwatch_gateway import examples, openapi
 from deckwatch_gateway.page.assets import ASSETS, PAGE, VERSION, Asset
 from deckwatch_gateway.page.negotiation import prefers, quality
 from deckwatch_gateway.responses import json_response, not_modified
@@ -56,6 +56,7 @@ LINKS = {
 INDEX: dict[str, Any] = {
     "summary": "The web page; to programs, where things are",
     "description": "Browsers, which ask for text/html, get the page; everybody else links.",
+    "openapi_extra": examples.samples(links="curl $BASE/"),
     "responses": {
         200: {
             "description": "The page, or links.",
@@ -66,7 +67,8 @@ INDEX: dict[str, Any] = {
                 },
                 "text/html": {"schema": {"type": "string"}},
             },
-        }
+        },
+        304: {"description": "The browser has the page already (If-None-Match)."},
     },
 }
 

@@ -10,7 +10,7 @@ import { connectIntake } from "./intake.js";
 import { Key } from "./key.js";
 import { bytes, megapixels } from "./numbers.js";
 import { CANCELLED, DONE, FAILED, Pictures } from "./pictures.js";
-import { PictureList, UNSHOWN, describe } from "./picture_list.js";
+import { PictureList, UNSHOWN } from "./picture_list.js";
 import { Queue } from "./queue.js";
 import { ReleaseWatch } from "./release_watch.js";
 import { Stage } from "./stage.js";
@@ -68,7 +68,11 @@ function drawBoxes(picture) {
     .filter(({ fish: each }) => each.score >= view.threshold);
   const size = picture?.result?.image ?? stage.size;
   if (view.release && size) stage.boxes.show(fish, size, view.release, view.fish, view.names);
-  say(byId("caption"), picture?.result ? describe(picture, view) : "");
+  say(byId("caption"), picture?.result ? caption(picture.result) : "");
+}
+
+function caption({ image, release }) {
+  return `${image.width} × ${image.height} pixels, recognised by release ${release.name}, version ${release.version}`;
 }
 
 function drawMessage(picture) {

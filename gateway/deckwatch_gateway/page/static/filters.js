@@ -4,10 +4,10 @@ import { byId, element } from "./dom.js";
 import { CANCELLED, DONE, FAILED } from "./pictures.js";
 
 const FILTERS = {
-  all: ["All photographs", () => true],
+  all: ["All", () => true],
   fish: ["With fish", (picture, view) => picture.fish(view.threshold).length > 0],
   sensitive: [
-    "With sensitive species",
+    "Sensitive species",
     (picture, view) => picture.fish(view.threshold).some(({ label }) => view.release.sensitive(label)),
   ],
   none: [

@@ -117,8 +117,10 @@ export class Stage extends EventTarget {
 
   #lay() {
     if (!this.#size) return;
-    const { clientWidth, clientHeight } = this.node;
     const { width, height } = this.#size;
+    // On a narrow screen the stage takes the picture's shape, within reason.
+    this.node.style.setProperty("--shape", Math.min(2.4, Math.max(0.75, width / height)));
+    const { clientWidth, clientHeight } = this.node;
     const fitted = Math.min(clientWidth / width, clientHeight / height, MOST_UPSCALE);
     this.frame.style.width = `${width * fitted * this.#zoom}px`;
     this.frame.style.height = `${height * fitted * this.#zoom}px`;
