@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wait", type=float, default=300, metavar="S", help="seconds to wait for each step [300]"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     missing = [str(path) for path in options.photographs if not path.is_file()]
     if missing:
         parser.error(f"there is no file {', '.join(missing)}")
