@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from deckwatch_gateway.camio.callback_url import (
@@ -142,6 +144,28 @@ def test_this_machine_is_allowed_for_trying_out_alone(url: str) -> None:
 )
 def test_trying_out_allows_nothing_else(url: str) -> None:
     refusal(TRYING, url)
+
+
+def test_mutilated_urls_are_read_or_refused_and_nothing_else() -> None:
+    """Five thousand seeded mutilations: never another exception, never another host."""
+    signs = "ac.:/@?#[]%\\ \t\r\n\0-_~\u3002\u00df\ud800\ufeff"
+    chance = random.Random(3)
+    read = 0
+    for _ in range(5000):
+        letters = list("https://www.camio.com/labels/1")
+        for _ in range(chance.randint(1, 5)):
+            place = chance.randrange(len(letters))
+            letters[place : place + chance.randint(0, 1)] = chance.choice(signs)
+        try:
+            found = RULES.read("".join(letters))
+        except CallbackRefusedError:
+            continue
+        read += 1
+        assert found.host == "camio.com" or found.host.endswith(".camio.com")
+        assert found.target.isascii()
+        assert found.target.isprintable()
+        assert RULES.read(f"{found.scheme}://{found.authority}{found.target}") == found
+    assert 100 < read < 4000
 
 
 def test_authority_is_what_the_host_header_has() -> None:

@@ -268,6 +268,30 @@ def test_camio_that_is_away_or_silent() -> None:
         register(url)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (400, "Invalid API Key", "does not know this key"),
+        (404, "", "answered 404, not as a gateway does"),
+        (301, "", "answered 301, not as a gateway does"),
+        (500, "", "answered 500"),
+    ],
+)
+def test_a_hook_that_would_be_dead_is_not_registered(
+    camio: FakeCamio, status: int, body: str, words: str
+) -> None:
+    with answering(status, body, "https://evil.com/") as host:
+        assert words in fault("register", "--camio", camio.url, "--host", host, "--check")
+    assert "from here" in fault("register", "--camio", camio.url, "--host", host, "--check")
+    assert not camio.hooks
+
+
+def test_a_hook_that_answers_is_registered(camio: FakeCamio) -> None:
+    with answering(200, '{"events": []}') as host:
+        assert run("register", "--camio", camio.url, "--host", host, "--check").exit_code == 0
+    assert len(camio.hooks) == 1
+
+
 @pytest.mark.parametrize("token", ["", "two words", "é", "a\nb"])
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(UsageError, match="no OAuth token"):

@@ -54,6 +54,10 @@ def register(
     ] = None,
     token_file: TokenFile = None,
     camio: Camio = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="First see that the gateway answers there and knows the key."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print the request, its secrets hidden.")
     ] = False,
@@ -76,6 +80,8 @@ def register(
     settings = read_settings(file)
     url = camio_hooks.tasks_url(host, _key(settings, key))
     wanted = camio_hooks.hook(url, query)
+    if check:
+        camio_hooks.check_answers(url)
     if dry_run:
         base = camio_hooks.check_address(camio or camio_hooks.CAMIO, "--camio")
         typer.echo(f"POST {base}{camio_hooks.HOOKS}")

@@ -152,8 +152,7 @@ class CamioApi:
             ) from error
         except httpx2.RequestError as error:
             raise ServerUnavailable(
-                f"{self._base} cannot be reached ({str(error) or type(error).__name__}). Check the "
-                "network and --camio."
+                f"{self._base} cannot be reached ({_named(error)}). Check the network and --camio."
             ) from error
 
 
@@ -173,6 +172,34 @@ def tasks_url(host: str, key: str) -> str:
         UsageError: that is no such address.
     """
     return f"{check_address(host, '--host')}/tasks/{quote(key, safe='')}"
+
+
+def check_answers(url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    """See that a gateway answers at the address of a hook and knows the key in it.
+
+    Raises:
+        UsageError: another key is wanted, or this is no gateway.
+        ServerUnavailable: nothing answers, as seen from here.
+    """
+    shown = hide_key(url)
+    local = read_url(url).loopback
+    try:
+        answer = httpx2.get(url, timeout=timeout_s, trust_env=not local)
+    except httpx2.RequestError as error:
+        raise ServerUnavailable(
+            f"{shown} cannot be reached from here ({_named(error)}). Start the gateway, check "
+            "--host, or leave out --check where only Camio can reach it."
+        ) from error
+    if answer.status_code == 400 and "Invalid API Key" in answer.text:
+        raise UsageError(
+            f"The gateway at {shown} does not know this key. Give it the same "
+            "DECKWATCH_CAMIO_KEYS, or choose another key with --key."
+        )
+    if answer.status_code != 200:
+        raise UsageError(
+            f"{shown} answered {answer.status_code}, not as a gateway does. Check --host and what "
+            "stands in front of the gateway."
+        )
 
 
 def hide_key(url: str) -> str:
@@ -208,6 +235,10 @@ def as_line(hook: dict[str, Any]) -> str:
         for name, value in hook.items()
     }
     return json.dumps(shown, ensure_ascii=False)
+
+
+def _named(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _without_user(url: str) -> str:
