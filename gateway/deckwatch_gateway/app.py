@@ -14,39 +14,48 @@ from fastapi import FastAPI
 
 from deckwatch_client.backends import AsyncTriton
 from deckwatch_gateway import openapi
+from deckwatch_gateway.access import Access
 from deckwatch_gateway.admission import Gate, HeldBytes
 from deckwatch_gateway.admission_metrics import AdmissionMetrics
 from deckwatch_gateway.body import BodyReader
 from deckwatch_gateway.camio.exchange import Exchange
+from deckwatch_gateway.headers import SecurityHeaders
 from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.observe import Observe
 from deckwatch_gateway.overlay import Overlay
 from deckwatch_gateway.problems import exception_handlers
+from deckwatch_gateway.proxies import Proxies, parse_networks
 from deckwatch_gateway.readiness import Readiness
 from deckwatch_gateway.recognition import Recognition
 from deckwatch_gateway.release_route import ReleaseRoute
 from deckwatch_gateway.routes import Parts, add_routes
 from deckwatch_gateway.servers import open_servers
-from deckwatch_gateway.settings import Settings
+from deckwatch_gateway.settings import Settings, is_loopback
+from deckwatch_gateway.site import OwnSite
+from deckwatch_gateway.traces import Traces
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The gateway as an ASGI application; it connects to Triton when its lifespan starts.
 
-    Raises UsageError when pictures are to be kept where they cannot be, or when Camio's keys or
-    queue cannot be used.
+    Raises UsageError when pictures are to be kept where they cannot be, when keys are malformed,
+    or when Camio's queue cannot be used.
     """
-    metrics = Metrics()
+    metrics = Metrics(cameras=settings.metrics_cameras)
+    traces = Traces(settings)
     keeping = Keeping(settings, metrics)
     camio = Exchange(settings, metrics)
+    admission = AdmissionMetrics(metrics.registry)
+    access = Access(settings, admission)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Here and not above: the gRPC channel belongs to the event loop that serves.
         async with open_servers(settings, metrics.registry) as triton:
-            parts = _assemble(settings, triton, metrics, keeping, camio)
+            parts = _assemble(settings, triton, metrics, keeping, camio, access, admission)
             keeping.start()
+            traces.start()
             await camio.start(parts, triton.metadata)
             app.state.parts = parts
             warming = asyncio.create_task(parts.readiness.keep_trying())
@@ -56,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.gather(warming, return_exceptions=True)
             await parts.readiness.close()
             await asyncio.to_thread(keeping.close)
+            await asyncio.to_thread(traces.close)
 
     app = FastAPI(
         title=openapi.TITLE,
@@ -70,7 +80,11 @@ def create_app(settings: Settings) -> FastAPI:
         # A redirect would be made from the Host header, and post the photograph twice.
         redirect_slashes=False,
     )
-    app.add_middleware(Observe, metrics=metrics)
+    # The one added last is the outermost.
+    app.add_middleware(OwnSite, names=_names(settings))
+    app.add_middleware(Observe, metrics=metrics, traces=traces)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Proxies, trusted=parse_networks(settings.trusted_proxies))
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     add_routes(app)
     return app
@@ -82,12 +96,13 @@ def _assemble(
     metrics: Metrics,
     keeping: Keeping,
     camio: Exchange,
+    access: Access,
+    admission: AdmissionMetrics,
 ) -> Parts:
-    admission = AdmissionMetrics(metrics.registry)
     gate = Gate(
         max_in_flight=settings.max_in_flight,
         max_queued=settings.max_queued,
-        max_wait_s=settings.max_wait_s,
+        max_wait_s=min(settings.max_wait_s, settings.triton_timeout_s),
         metrics=admission,
     )
     held = HeldBytes(settings.max_held_bytes, admission)
@@ -112,8 +127,17 @@ def _assemble(
         metrics=metrics,
         keeping=keeping,
         camio=camio,
+        access=access,
         retry_after_s=settings.retry_after_s,
     )
+
+
+def _names(settings: Settings) -> frozenset[str] | None:
+    """The host names that requests may have; None for any."""
+    given = {name.strip().lower().rstrip(".") for name in settings.hosts.split(",")} - {""}
+    if given or (is_loopback(settings.host) and not settings.asks_for_keys):
+        return frozenset({settings.host.lower(), *given})
+    return None
 
 
 def _version() -> str:

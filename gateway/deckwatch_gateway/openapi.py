@@ -11,7 +11,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from deckwatch_gateway import examples, release_schema
 from deckwatch_gateway.problems import MEDIA_TYPE, TYPE_PREFIX
+from deckwatch_vision.formats import FORMATS
 
 TITLE = "Deckwatch gateway"
 DESCRIPTION = (
@@ -19,27 +21,6 @@ DESCRIPTION = (
     "Send a JPEG, PNG, WebP, BMP or TIFF; every error is an RFC 9457 problem whose `code` "
     "is stable and whose `detail` says what to do."
 )
-
-RESULT_EXAMPLE = {
-    "label": "SHARK",
-    "likelihoods": {"NoF": 0.01, "OTHER": 0.12, "SHARK": 0.85, "RAY": 0.02},
-    "fish": [
-        {
-            "box": [412.0, 188.5, 903.1, 455.0],
-            "score": 0.93,
-            "label": "SHARK",
-            "likelihoods": {"NoF": 0.01, "OTHER": 0.1, "SHARK": 0.88, "RAY": 0.01},
-        }
-    ],
-    "image": {
-        "file": "deck.jpg",
-        "width": 1280,
-        "height": 720,
-        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    },
-    "release": {"name": "demo", "version": 1},
-}
-PAIRS_EXAMPLE = [["SHARK", 0.85], ["OTHER", 0.12], ["RAY", 0.02], ["NoF", 0.01]]
 
 _LIKELIHOODS = {
     "type": "object",
@@ -88,7 +69,7 @@ SCHEMAS: dict[str, Any] = {
             },
             "release": {"$ref": "#/components/schemas/Release"},
         },
-        "example": RESULT_EXAMPLE,
+        "example": examples.RESULT,
     },
     "Problem": {
         "type": "object",
@@ -123,11 +104,13 @@ SCHEMAS: dict[str, Any] = {
             "code": "broken-image",
         },
     },
+    **release_schema.SCHEMAS,
 }
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_RAW_FORMATS = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
-_RAW = dict.fromkeys((*_RAW_FORMATS, "application/octet-stream"), _BINARY)
+_RAW = dict.fromkeys(
+    (*(each.media_type for each in FORMATS.values()), "application/octet-stream"), _BINARY
+)
 _FORM = {
     "schema": {
         "type": "object",
@@ -154,18 +137,20 @@ _REFUSALS = {
 }
 
 
-def _problem(description: str, status: int) -> dict[str, Any]:
+def problem_answer(description: str, status: int) -> dict[str, Any]:
+    """An error, for the `responses` of a route."""
     answer: dict[str, Any] = {
         "description": description,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if status == 503:
+    if status in (429, 503):
         retry = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
         answer["headers"] = {"Retry-After": retry}
     return answer
 
 
-def _json(description: str, schema: dict[str, Any], **examples: object) -> dict[str, Any]:
+def json_answer(description: str, schema: dict[str, Any], **examples: object) -> dict[str, Any]:
+    """An answer in JSON, for the `responses` of a route."""
     named = {name: {"value": value} for name, value in examples.items()}
     return {
         "description": description,
@@ -173,18 +158,22 @@ def _json(description: str, schema: dict[str, Any], **examples: object) -> dict[
     }
 
 
-_REFUSED = {status: _problem(text, status) for status, text in _REFUSALS.items()}
-_STRING_OBJECT = {"type": "object", "additionalProperties": True}
+_REFUSED = {status: problem_answer(text, status) for status, text in _REFUSALS.items()}
+FREE_OBJECT = {"type": "object", "additionalProperties": True}
 
 CLASSIFYFISH: dict[str, Any] = {
     "summary": "The label of one photograph",
     "description": "The body is the encoded photograph, whatever its Content-Type says.",
     "openapi_extra": {
+        **examples.samples(
+            plain="curl --data-binary @$PHOTO $BASE/classifyfish",
+            verbose="curl --data-binary @$PHOTO '$BASE/classifyfish?verbose=true'",
+        ),
         "requestBody": {"required": True, "content": _RAW},
         "parameters": [_REQUEST_ID],
     },
     "responses": {
-        200: _json(
+        200: json_answer(
             "The most likely label, or with verbose every class and its likelihood.",
             {
                 "type": "array",
@@ -199,16 +188,22 @@ CLASSIFYFISH: dict[str, Any] = {
                 },
             },
             plain=["SHARK"],
-            verbose=PAIRS_EXAMPLE,
+            verbose=examples.PAIRS,
         ),
         **_REFUSED,
     },
 }
-_RESULT_ANSWER = _json("The result.", {"$ref": "#/components/schemas/Result"}, json=RESULT_EXAMPLE)
+_RESULT_ANSWER = json_answer(
+    "The result.", {"$ref": "#/components/schemas/Result"}, json=examples.RESULT
+)
 CLASSIFY: dict[str, Any] = {
     "summary": "The fish in one photograph",
     "description": "The body is the encoded photograph, or a multipart form with one file.",
     "openapi_extra": {
+        **examples.samples(
+            json="curl -F image=@$PHOTO $BASE/v1/classify",
+            drawn="curl --data-binary @$PHOTO '$BASE/v1/classify?overlay=true' --output drawn.jpg",
+        ),
         "requestBody": {"required": True, "content": {**_RAW, "multipart/form-data": _FORM}},
         "parameters": [_REQUEST_ID],
     },
@@ -222,32 +217,39 @@ CLASSIFY: dict[str, Any] = {
 }
 HEALTHZ: dict[str, Any] = {
     "summary": "Whether the gateway's process answers",
-    "responses": {200: _json("It does.", _STRING_OBJECT, alive={"status": "alive"})},
+    "openapi_extra": examples.samples(alive="curl $BASE/healthz"),
+    "responses": {200: json_answer("It does.", FREE_OBJECT, alive={"status": "alive"})},
 }
 READYZ: dict[str, Any] = {
     "summary": "Whether a picture can be recognised now",
     "description": "True after a real picture was recognised, while Triton has its ensemble.",
+    "openapi_extra": examples.samples(ready="curl $BASE/readyz"),
     "responses": {
-        200: _json(
+        200: json_answer(
             "It can.",
-            _STRING_OBJECT,
+            FREE_OBJECT,
             ready={"status": "ready", "release": {"name": "demo", "version": 1}},
         ),
-        503: _problem("It cannot; see Retry-After.", 503),
+        503: problem_answer("It cannot; see Retry-After.", 503),
     },
 }
 METRICS: dict[str, Any] = {
     "summary": "Prometheus metrics",
+    "openapi_extra": examples.samples(text="curl $BASE/metrics"),
     "responses": {
         200: {
-            "description": "The text format.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "description": "The text format, or OpenMetrics where Accept asks for it.",
+            "content": {
+                kind: {"schema": {"type": "string"}}
+                for kind in ("text/plain", "application/openmetrics-text")
+            },
         }
     },
 }
-INDEX: dict[str, Any] = {
-    "summary": "Where things are",
-    "responses": {200: _json("Links.", _STRING_OBJECT)},
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
 
@@ -258,5 +260,6 @@ def document(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         schema.setdefault("components", {})["schemas"] = SCHEMAS
+        schema["components"]["securitySchemes"] = SECURITY_SCHEMES
         app.openapi_schema = schema
     return app.openapi_schema

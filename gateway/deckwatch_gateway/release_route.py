@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 
 from deckwatch_client.ensemble import Served
 from deckwatch_gateway import examples, openapi
+from deckwatch_gateway.guarded import add_guarded_route
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.problems import NOT_READY, problem
 from deckwatch_gateway.readiness import Readiness
@@ -117,4 +118,4 @@ RELEASE: dict[str, Any] = {
 
 def add_release_route(app: FastAPI) -> None:
     """Hang `GET /v1/release` under `app`."""
-    app.add_api_route("/v1/release", release, methods=["GET"], response_model=None, **RELEASE)
+    add_guarded_route(app, "/v1/release", "GET", release, "classify", RELEASE)

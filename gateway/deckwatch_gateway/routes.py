@@ -8,12 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 
-from deckwatch_gateway import metrics as counting
 from deckwatch_gateway import openapi
+from deckwatch_gateway.access import Access
 from deckwatch_gateway.admission import Gate
 from deckwatch_gateway.body import BodyReader
 from deckwatch_gateway.camio.exchange import Exchange
 from deckwatch_gateway.camio.routes import add_camio_routes
+from deckwatch_gateway.guarded import add_guarded_route
 from deckwatch_gateway.keeping import Keeping
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
@@ -48,6 +49,7 @@ class Parts:
     release: ReleaseRoute
     metrics: Metrics
     keeping: Keeping
+    access: Access
     camio: Exchange
     retry_after_s: int
 
@@ -75,7 +77,9 @@ async def classifyfish(request: Request, origin: From, verbose: Verbose = False)
         parts.metrics.stages["body"].observe(time.perf_counter() - begun)
         parts.recognition.check(picture)
         async with parts.gate.enter(request.receive) as turn:
-            result = await parts.recognition.recognise(request, picture, waited_s=turn.waited_s)
+            result = await parts.recognition.recognise(
+                request, picture, waited_s=turn.waited_s, camera=origin.camera
+            )
     answer = json_response(result.pairs() if verbose else [result.label])
     answer.background = parts.keeping.afterwards(picture, result, origin)
     return answer
@@ -94,7 +98,11 @@ async def classify(request: Request, origin: From, overlay: Drawn = False) -> Re
         parts.recognition.check(upload.picture)
         async with parts.gate.enter(request.receive) as turn:
             result = await parts.recognition.recognise(
-                request, upload.picture, upload.file, waited_s=turn.waited_s
+                request,
+                upload.picture,
+                upload.file,
+                waited_s=turn.waited_s,
+                camera=origin.camera,
             )
             if overlay:
                 begun = time.perf_counter()
@@ -130,7 +138,8 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """What Prometheus scrapes."""
     parts: Parts = request.app.state.parts
-    return Response(parts.metrics.exposition(), headers={"Content-Type": counting.CONTENT_TYPE})
+    body, content_type = parts.metrics.exposition(request.headers.get("accept", ""))
+    return Response(body, headers={"Content-Type": content_type})
 
 
 async def openapi_document(request: Request) -> Response:
@@ -140,12 +149,12 @@ async def openapi_document(request: Request) -> Response:
 
 def add_routes(app: FastAPI) -> None:
     """Hang every route under `app`, with its documentation."""
+    add_guarded_route(app, "/classifyfish", "POST", classifyfish, "classify", openapi.CLASSIFYFISH)
+    add_guarded_route(app, "/v1/classify", "POST", classify, "classify", openapi.CLASSIFY)
+    add_guarded_route(app, "/metrics", "GET", metrics, "metrics", openapi.METRICS)
     for path, method, endpoint, documentation in (
-        ("/classifyfish", "POST", classifyfish, openapi.CLASSIFYFISH),
-        ("/v1/classify", "POST", classify, openapi.CLASSIFY),
         ("/healthz", "GET", healthz, openapi.HEALTHZ),
         ("/readyz", "GET", readyz, openapi.READYZ),
-        ("/metrics", "GET", metrics, openapi.METRICS),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None, **documentation)
     add_release_route(app)

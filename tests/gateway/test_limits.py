@@ -10,7 +10,7 @@ import pytest
 from .conftest import Running, read_answer, wait_for
 
 KIB = 1024
-POST = b"POST /classifyfish HTTP/1.1\r\nHost: deck\r\n"
+POST = b"POST /classifyfish HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_connection_survives_an_early_refusal(small: Running) -> None:
     with small.raw() as bare:
         bare.sendall(POST + b"Content-Length: 200000\r\n\r\n")
         assert read_answer(bare)[0] == 413
-        bare.sendall(bytes(200_000) + b"GET /healthz HTTP/1.1\r\nHost: deck\r\n\r\n")
+        bare.sendall(bytes(200_000) + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert read_answer(bare)[0] == 200
 
 
@@ -126,7 +126,7 @@ def test_headers_that_do_not_come_close_the_connection(small: Running, beginning
     "nonsense",
     [
         b"\x16\x03\x01 this is TLS\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: deck\r\nContent-Length: many\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
         POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )

@@ -170,7 +170,7 @@ def test_compressed_for_whoever_takes_it(without_triton: Running) -> None:
 )
 def test_no_other_file_can_be_had(without_triton: Running, path: str) -> None:
     with without_triton.raw() as bare:
-        bare.sendall(f"GET {path} HTTP/1.1\r\nHost: deck\r\nConnection: close\r\n\r\n".encode())
+        bare.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: bare.recv(65536), b""))
     assert b" 404 " in answer.split(b"\r\n", 1)[0]
     assert b"problem+json" in answer

@@ -18,7 +18,7 @@ from .conftest import HungTriton, Running, wait_for
 
 
 def test_unknown_address(without_triton: Running) -> None:
-    answer = without_triton.caller.get("/tasks/secret")
+    answer = without_triton.caller.get("/fish/secret")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
@@ -120,7 +120,7 @@ def test_the_call_to_triton_ends_when_the_caller_hangs_up(
     gateway = start_gateway(triton=hung_triton.address, triton_timeout_s=60)
     with gateway.raw() as bare:
         bare.sendall(
-            b"POST /classifyfish HTTP/1.1\r\nHost: deck\r\nX-Request-ID: impatient\r\n"
+            b"POST /classifyfish HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: impatient\r\n"
             + f"Content-Length: {len(jpeg)}\r\n\r\n".encode()
             + jpeg
         )
@@ -160,7 +160,7 @@ def test_a_fault_of_ours_shows_nothing_of_itself(nowhere: str, jpeg: bytes) -> N
 
     async def ask() -> httpx2.Response:
         transport: Any = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://deck") as caller:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as caller:
             return await caller.post("/classifyfish", content=jpeg)
 
     answer = asyncio.run(ask())

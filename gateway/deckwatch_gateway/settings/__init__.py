@@ -66,11 +66,22 @@ class Settings(
 
     @model_validator(mode="after")
     def _stay_on_loopback(self) -> Self:
-        if not self.allow_public and not is_loopback(self.host):
+        if not self.allow_public and not self.asks_for_keys and not is_loopback(self.host):
             raise ValueError(
                 f"{PREFIX}HOST={self.host!r} listens beyond this machine, where anyone could use "
-                "it without a key. Keep 127.0.0.1, or set DECKWATCH_ALLOW_PUBLIC=true where a "
-                "proxy or network policy in front decides who may call."
+                "it without a key. Keep 127.0.0.1; or set DECKWATCH_API_KEYS_FILE or "
+                "DECKWATCH_API_KEYS (`deckwatch gateway key NAME` makes a key); or set "
+                "DECKWATCH_ALLOW_PUBLIC=true where a proxy or network policy in front decides who "
+                "may call."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(
+                f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: the certificate chain and "
+                "its private key. Set both, or none to serve plain HTTP."
             )
         return self
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from deckwatch_gateway.settings.kinds import Seconds
@@ -13,7 +15,8 @@ class ListeningSettings(BaseSettings):
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address to listen on. Beyond loopback only with DECKWATCH_ALLOW_PUBLIC=true.",
+        description="Address to listen on. Beyond loopback only with keys, or with "
+        "DECKWATCH_ALLOW_PUBLIC=true.",
     )
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
@@ -21,6 +24,25 @@ class ListeningSettings(BaseSettings):
     allow_public: bool = Field(
         default=False,
         description="Listen beyond loopback although callers are not asked for a key.",
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate chain, PEM, to serve HTTPS with; read again when it changes.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="Its private key, PEM, without a password."
+    )
+    max_connections: int = Field(
+        default=1024,
+        ge=1,
+        description="Connections at once; for one more an idle one is closed, or it is refused "
+        "with 503.",
+    )
+    max_connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        description="Connections at once from one address (of IPv6, one /64) beyond loopback and "
+        "DECKWATCH_TRUSTED_PROXIES.",
     )
     header_timeout_s: Seconds = Field(
         default=10.0, description="Longest wait for a request's headers, in seconds."
@@ -47,3 +69,8 @@ class ListeningSettings(BaseSettings):
         default=20.0,
         description="After that, how long requests in flight may take to finish, in seconds.",
     )
+
+    @field_validator("tls_cert", "tls_key", mode="before")
+    @classmethod
+    def _none_for_empty(cls, value: object) -> object:
+        return None if value == "" else value
