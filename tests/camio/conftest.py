@@ -1,13 +1,24 @@
-"""A Redis server for all tests of the exchange with Camio, and a place for a fresh queue."""
+"""What tests of the exchange with Camio share: queues, a Camio, a Triton, and gateways between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
+from tests.gateway import conftest as gateway
+
+from .fake import FakeCamio
+from .gateways import FastTriton, Hooked, hooked_gateway
 from .queues import RedisServer
+
+Start: TypeAlias = Callable[..., Hooked]
+
+jpeg = gateway.jpeg
+logs_as_in_production = gateway.logs_as_in_production
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +37,39 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     server: RedisServer = request.getfixturevalue("redis_server")
     assert server.command("FLUSHALL") == b"+OK\r\n"
     return server.url
+
+
+@pytest.fixture
+def camio() -> Iterator[FakeCamio]:
+    with FakeCamio() as running:
+        yield running
+
+
+@pytest.fixture
+def triton() -> Iterator[FastTriton]:
+    with FastTriton().running() as running:
+        yield running
+
+
+@pytest.fixture
+def start(tmp_path: Path, camio: FakeCamio, triton: FastTriton) -> Iterator[Start]:
+    """Call it with settings to get a gateway; it is stopped after the test."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Hooked:
+            given = {"camio_queue": str(tmp_path / "camio.sqlite"), **settings}
+            location = given.pop("camio_queue")
+            return stack.enter_context(hooked_gateway(location, triton, camio, **given))
+
+        yield start
+
+
+@pytest.fixture
+def hooked(start: Start) -> Hooked:
+    """A gateway with its queue in a file."""
+    return start()
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], bool]], None]:
+    return gateway.wait_for

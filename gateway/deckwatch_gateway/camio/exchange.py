@@ -28,7 +28,8 @@ from deckwatch_serving.keep import Origin
 from deckwatch_vision.errors import MissingExtra, QueueUnavailable, UsageError
 
 SCOPE = "camio"
-LOOK_S = 2.0
+# How often the queue is counted, and how often it is tidied, in seconds.
+LOOK_S = 1.0
 PURGE_S = 60.0
 
 

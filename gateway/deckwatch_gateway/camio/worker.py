@@ -93,10 +93,9 @@ class Worker:
 
     async def _work(self, claim: Claim) -> None:
         renewing = asyncio.create_task(self._renew(claim, asyncio.current_task()))
+        wait_s = None
         try:
             wait_s = await self._steps.advance(claim)
-            if wait_s is not None:
-                asyncio.get_running_loop().call_later(wait_s, self.wake)
         except asyncio.CancelledError:
             # By a stop, or because the claim is lost; then there is nothing to give back.
             await self._give_back(claim)
@@ -106,9 +105,11 @@ class Worker:
         except Exception:
             log.exception("event failed", event_id=claim.entry.id)
             with suppress(QueueUnavailable):
-                await self._steps.failed(claim)
+                wait_s = await self._steps.failed(claim)
         finally:
             renewing.cancel()
+        if wait_s is not None:
+            asyncio.get_running_loop().call_later(wait_s, self.wake)
 
     async def _give_back(self, claim: Claim) -> None:
         with suppress(QueueUnavailable):  # then its lease runs out
