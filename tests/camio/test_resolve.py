@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pytest
 
-from deckwatch_gateway.camio.resolve import is_public, resolve
+from deckwatch_gateway.camio.resolve import PublicNetwork, is_public, resolve
 
 PRIVATE = [
     "0.0.0.0",
@@ -98,3 +101,29 @@ def test_loopback_counts_for_trying_out(address: str) -> None:
 def test_the_systems_resolver() -> None:
     assert "127.0.0.1" in asyncio.run(resolve("localhost", 80))
     assert asyncio.run(resolve("93.184.215.14", 443)) == ["93.184.215.14"]
+
+
+def test_an_address_that_swallows_packets_does_not_keep_the_next_waiting() -> None:
+    async def names(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async def connect(port: int) -> str:
+        network = PublicNetwork(names, allow_loopback=True, attempt_s=0.2)
+        stream = await network.connect_tcp("hooks.camio.test", port)
+        try:
+            return str(stream.get_extra_info("server_addr")[0])
+        finally:
+            await stream.aclose()
+
+    with ExitStack() as stack:
+        answering = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = answering.getsockname()[1]
+        # Linux drops what would connect to a socket whose queue is full.
+        swallowing = stack.enter_context(socket.socket())
+        swallowing.bind(("127.0.0.2", port))
+        swallowing.listen(0)
+        for _ in range(4):
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(("127.0.0.2", port))
+        assert asyncio.run(connect(port)) == "127.0.0.1"

@@ -80,10 +80,18 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
     Args:
         resolve: looks names up.
         allow_loopback: let this machine pass as well.
+        attempt_s: how long one address is tried while there are others.
     """
 
-    def __init__(self, resolve: Resolve = resolve, *, allow_loopback: bool = False) -> None:
+    def __init__(
+        self,
+        resolve: Resolve = resolve,
+        *,
+        allow_loopback: bool = False,
+        attempt_s: float = 3.0,
+    ) -> None:
         self._resolve = resolve
+        self._attempt_s = attempt_s
         self._allow_loopback = allow_loopback
         self._network = httpcore2.AnyIOBackend()
 
@@ -110,9 +118,11 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
             raise AddressRefusedError(f"The name {host} leads to an address that is not public.")
         failure: Exception = httpcore2.ConnectError(f"the name {host} has no address")
         for address in addresses:
+            # An address that swallows packets must not use up the time of the others.
+            patience = timeout if address == addresses[-1] else self._attempt_s
             try:
                 return await self._network.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                    address, port, patience, local_address, socket_options
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
