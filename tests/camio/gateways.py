@@ -34,8 +34,9 @@ TIMESTAMP = "2017-05-05T01:31:13.738647"
 class FastTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     """A Triton that sees a shark in every picture, each time a little surer or less sure.
 
-    What labels an event twice is found out by that. `trouble` is called with each request's id and
-    may raise: a DeckwatchError is answered as the ensemble would, `Away` as a server that stops.
+    What labels an event twice is found out by that. `trouble` is called with the event's id for
+    each of its images and may raise: a DeckwatchError is answered as the ensemble would, `Away` as
+    a server that stops.
     """
 
     address: str = ""
@@ -63,7 +64,8 @@ class FastTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self.asked.append(request.id)
         try:
-            self.trouble(request.id)
+            if _is_event(request.id):
+                self.trouble(request.id)
         except self.Away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
         except DeckwatchError as error:
@@ -73,7 +75,7 @@ class FastTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     @property
     def events(self) -> list[str]:
         """The ids of the requests that were made for events, one an image."""
-        return [one for one in self.asked if len(one) == 64]
+        return [one for one in self.asked if _is_event(one)]
 
     @contextmanager
     def running(self) -> Iterator[FastTriton]:
@@ -86,6 +88,11 @@ class FastTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             yield self
         finally:
             server.stop(0).wait()
+
+
+def _is_event(identity: str) -> bool:
+    """Whether a request's id names an event, and not the gateway's own warming up."""
+    return len(identity) == 64
 
 
 def _answer(*, sure: float, version: int) -> Any:
