@@ -14,6 +14,7 @@ from typing import Any
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from deckwatch_gateway.headers import ALWAYS
 from deckwatch_gateway.problems import MEDIA_TYPE, problem_body
 
 # Bytes of headers (or chunk headers and trailers) between one piece of body and the next.
@@ -108,7 +109,8 @@ class GatewayProtocol(HttpToolsProtocol):
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
             f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {identity}\r\nconnection: close\r\n\r\n"
+            f"x-request-id: {identity}\r\nconnection: close\r\n"
         )
-        self.transport.write(head.encode() + body)
+        usual = b"".join(name + b": " + value + b"\r\n" for name, value in ALWAYS)
+        self.transport.write(head.encode() + usual + b"\r\n" + body)
         self.transport.close()

@@ -83,6 +83,8 @@ class Caller(httpx2.Client):
 def check_headers(response: httpx2.Response) -> None:
     assert response.headers["x-request-id"]
     assert response.headers["x-content-type-options"] == "nosniff"
+    for name in ("content-security-policy", "referrer-policy", "x-frame-options"):
+        assert len(response.headers.get_list(name)) == 1
     assert "server" not in response.headers
 
 
@@ -96,7 +98,7 @@ def check_problem(response: httpx2.Response) -> None:
     assert body["detail"].endswith(".")
     for leak in ("Traceback", "/home", "/tmp", ".py", "127.0.0.1", "grpc://"):
         assert leak not in response.text
-    if response.status_code == 503:
+    if response.status_code in (429, 503):
         assert int(response.headers["retry-after"]) >= 1
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from deckwatch_gateway.proxies import parse_networks
+from deckwatch_gateway.settings.kinds import OptionalFile
 from deckwatch_vision.images import MAX_BYTES, MAX_PIXELS
 
 
@@ -19,7 +18,7 @@ class AccessSettings(BaseSettings):
         description="Keys of callers, with commas: NAME KEY [SCOPE...], the scopes being classify "
         "(the usual one) and metrics. None here and none in the file: callers need no key.",
     )
-    api_keys_file: Path | None = Field(
+    api_keys_file: OptionalFile = Field(
         default=None,
         description="A file with such keys or their digests, one a line, read again when it "
         "changes; `deckwatch gateway key NAME` makes a line.",
@@ -76,11 +75,6 @@ class AccessSettings(BaseSettings):
     def asks_for_keys(self) -> bool:
         """Whether callers need a key."""
         return bool(self.api_keys.get_secret_value().strip()) or self.api_keys_file is not None
-
-    @field_validator("api_keys_file", mode="before")
-    @classmethod
-    def _none_for_empty(cls, value: object) -> object:
-        return None if value == "" else value
 
     @field_validator("trusted_proxies")
     @classmethod

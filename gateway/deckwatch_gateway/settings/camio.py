@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -10,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from deckwatch_gateway.camio.callback_url import parse_hosts
 from deckwatch_gateway.camio.labels import parse_names
-from deckwatch_gateway.settings.kinds import Seconds, Share
+from deckwatch_gateway.settings.kinds import OptionalFile, Seconds, Share
 from deckwatch_vision.images import MAX_BYTES
 
 # A day at sea without a link is usual; a month is a lost customer.
@@ -25,7 +24,7 @@ class CamioSettings(BaseSettings):
         description="Keys in the paths that Camio calls, /tasks/<key>, one a customer, with "
         "commas: the key alone, or NAME KEY. None here and none in the file: no hooks.",
     )
-    camio_keys_file: Path | None = Field(
+    camio_keys_file: OptionalFile = Field(
         default=None,
         description="A file with such keys or their digests, one a line, read again when it "
         "changes, so that keys can be exchanged without a restart.",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from deckwatch_gateway.settings.kinds import Seconds
+from deckwatch_gateway.settings.kinds import OptionalFile, Seconds
 
 
 class ListeningSettings(BaseSettings):
@@ -25,11 +23,11 @@ class ListeningSettings(BaseSettings):
         default=False,
         description="Listen beyond loopback although callers are not asked for a key.",
     )
-    tls_cert: Path | None = Field(
+    tls_cert: OptionalFile = Field(
         default=None,
         description="Certificate chain, PEM, to serve HTTPS with; read again when it changes.",
     )
-    tls_key: Path | None = Field(
+    tls_key: OptionalFile = Field(
         default=None, description="Its private key, PEM, without a password."
     )
     max_connections: int = Field(
@@ -69,8 +67,3 @@ class ListeningSettings(BaseSettings):
         default=20.0,
         description="After that, how long requests in flight may take to finish, in seconds.",
     )
-
-    @field_validator("tls_cert", "tls_key", mode="before")
-    @classmethod
-    def _none_for_empty(cls, value: object) -> object:
-        return None if value == "" else value
