@@ -76,7 +76,11 @@ export class Stage extends EventTarget {
     const same = this.#image?.naturalWidth === width && this.#image?.naturalHeight === height;
     this.#size = { width, height };
     // What this browser cannot show (TIFF), or turns otherwise, the gateway draws.
-    if (!same && !this.#drawing) this.#draw(this.#picture);
+    if (!same && !this.#drawing) {
+      this.#drop();
+      this.#image = null;
+      this.#draw(this.#picture);
+    }
     this.#lay();
   }
 

@@ -22,6 +22,7 @@ const HEADINGS = {
   "deadline-exceeded": "Recognition took too long",
   "not-ready": "Recognition is not ready yet",
   "shutting-down": "The gateway is being stopped",
+  "queue-unavailable": "The gateway cannot store anything at the moment",
   "internal-error": "Something went wrong inside the gateway",
   // who may
   unauthorized: "The gateway asks for a key",
