@@ -80,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         # A redirect would be made from the Host header, and post the photograph twice.
         redirect_slashes=False,
     )
+    app.state.admission_metrics = admission
     # The one added last is the outermost.
     app.add_middleware(OwnSite, names=_names(settings))
     app.add_middleware(Observe, metrics=metrics, traces=traces)

@@ -1,10 +1,13 @@
 """The gateway's Prometheus metrics, all named deckwatch_gateway_*.
 
 Labels are bounded: routes are templates, methods and codes come from fixed sets, stages are the
-four below. One registry per application, so that two of them in one process do not mix.
+four below. One registry per application, so that two of them in one process do not mix. Several
+gateways are several processes with an address each, and Prometheus adds them up.
 """
 
 from __future__ import annotations
+
+import platform
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,14 +17,17 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
-    generate_latest,
 )
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
 
+from deckwatch_client.version import installed_version
+from deckwatch_gateway import traces
+from deckwatch_gateway.metrics_pictures import PictureMetrics
 from deckwatch_serving.keep.interest import REASONS
 from deckwatch_serving.keep.keeper import OUTCOMES, Outcome
 from deckwatch_vision.result import ReleaseInfo
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "deckwatch_gateway_"
 
 # What a recognition passes through in the gateway: reading the body, reading the picture's
@@ -37,13 +43,31 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 UNMATCHED = "unmatched"
 
 
-class Metrics:
-    """What the gateway counts; `exposition()` is the body of /metrics."""
+class Stage:
+    """Counts the seconds of one stage, and notes them in the trace of the request at hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, seconds: Histogram) -> None:
+        self._name = name
+        self._seconds = seconds
+
+    def observe(self, seconds: float) -> None:
+        """The stage took so many seconds and ended now."""
+        self._seconds.observe(seconds, traces.exemplar())
+        if self._name != "triton":  # `Recognition` traces that one itself, to tell Triton of it
+            traces.past(self._name, seconds)
+
+
+class Metrics:
+    """What the gateway counts; `exposition()` is the body of /metrics.
+
+    `cameras` of the pictures' cameras get lines of their own.
+    """
+
+    def __init__(self, *, cameras: int = 100) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self.pictures = PictureMetrics(self.registry, PREFIX, cameras=cameras)
         self._requests = Counter(
             PREFIX + "requests",
             "Answers given, by route, method and HTTP status (499: the caller hung up).",
@@ -70,7 +94,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self.stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.stages = {stage: Stage(stage, stages.labels(stage)) for stage in STAGES}
         self.requests_open = Gauge(
             PREFIX + "requests_open", "Requests being answered now.", registry=self.registry
         )
@@ -102,11 +126,13 @@ class Metrics:
             PREFIX + "release", "The release that gave the latest answer.", registry=self.registry
         )
         self._seen: ReleaseInfo | None = None
+        build = Info(PREFIX + "build", "Which gateway this is.", registry=self.registry)
+        build.info({"version": installed_version(), "python": platform.python_version()})
 
     def count(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
         """Note one answered request; `code` is its problem's, None when all went well."""
         self._requests.labels(route, method if method in METHODS else "other", status).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._seconds.labels(route).observe(seconds, traces.exemplar())
         if code is not None:
             self._problems.labels(route, code).inc()
 
@@ -123,6 +149,10 @@ class Metrics:
             for reason in reasons:
                 self._keep_reasons[reason].inc()
 
-    def exposition(self) -> bytes:
-        """All of it in Prometheus' text format."""
-        return generate_latest(self.registry)
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """All of it and its content type: OpenMetrics where `accept` asks for it.
+
+        Only OpenMetrics has room for the traces that values belong to.
+        """
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type

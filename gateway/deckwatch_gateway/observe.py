@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import UNMATCHED, Metrics
 from deckwatch_gateway.problems import INTERNAL_DETAIL, MEDIA_TYPE, problem_body
+from deckwatch_gateway.traces import Trace, Traces
 
 # What callers may choose as X-Request-ID: it goes into logs, headers and JSON as it is.
 SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
@@ -31,20 +32,32 @@ STOPPING_DETAIL = "The gateway is stopping and could not finish this in time. Tr
 class Observe:
     """ASGI middleware; goes around everything else."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces) -> None:
         self._app = app
         self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or pass a lifespan through)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
         identity = _request_id(scope["headers"])
         scope["deckwatch.request_id"] = identity.decode()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=scope["deckwatch.request_id"])
+        if scope["path"] in QUIET_ROUTES:
+            await self._answer(scope, receive, send, identity, None)
+            return
+        with self._traces.request(scope) as trace:
+            if trace is not None and trace.trace_id:
+                structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
+            await self._answer(scope, receive, send, identity, trace)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, identity: bytes, trace: Trace | None
+    ) -> None:
+        begun = time.perf_counter()
         status = 0
 
         async def send_signed(message: Message) -> None:
@@ -77,23 +90,39 @@ class Observe:
             await _answer(scope, send_signed, 500, "internal-error", INTERNAL_DETAIL)
         finally:
             self._metrics.requests_open.dec()
-            self._note(scope, status, time.perf_counter() - begun)
+            self._note(scope, status, time.perf_counter() - begun, trace)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, trace: Trace | None) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         code = scope.get("deckwatch.code")
+        # By name and never the key itself; the address is the caller's also behind a proxy.
+        key = scope.get("deckwatch.key")
+        client = scope.get("deckwatch.client") or (scope["client"] and scope["client"][0])
         self._metrics.count(route, scope["method"], status, code, seconds)
         write = log.debug if route in QUIET_ROUTES else log.info
-        facts = {} if code is None else {"code": code}
+        facts = {name: value for name, value in (("code", code), ("key", key)) if value is not None}
         write(
             "request",
             method=scope["method"],
             route=route,
             status=status,
             ms=round(seconds * 1000, 2),
-            client=scope["client"][0] if scope["client"] else None,
+            client=client,
             **facts,
         )
+        if trace is not None:
+            trace.end(
+                {
+                    "http.request.method": scope["method"],
+                    "http.route": route,
+                    "http.response.status_code": status,
+                    "url.scheme": scope["scheme"],
+                    "client.address": client,
+                    "error.type": code,
+                    "deckwatch.request_id": scope["deckwatch.request_id"],
+                    "deckwatch.key": key,
+                }
+            )
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

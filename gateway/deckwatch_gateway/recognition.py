@@ -8,6 +8,7 @@ import time
 from fastapi import Request
 
 from deckwatch_client.backends import AsyncTriton
+from deckwatch_gateway import traces
 from deckwatch_gateway.gone import unless_gone
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.problems import request_id
@@ -47,15 +48,29 @@ class Recognition:
         self._metrics.stages["header"].observe(time.perf_counter() - begun)
 
     async def recognise(
-        self, request: Request, picture: bytes, file: str | None = None, *, waited_s: float = 0.0
+        self,
+        request: Request,
+        picture: bytes,
+        file: str | None = None,
+        *,
+        waited_s: float = 0.0,
+        camera: str | None = None,
     ) -> Result:
         """The fish in a `picture` that was checked; `request` is answered, its body read.
 
-        `waited_s` of the time that the caller may wait have passed. Raises an ImageError for what
+        `waited_s` of the time that the caller may wait have passed just now, in the queue. The
+        result is counted for `camera`. Raises an ImageError for what
         is wrong with the picture, a ServerError for what is wrong with Triton, CallerGoneError.
         """
+        traces.past("queue", waited_s)
         asked = asyncio.ensure_future(
-            self.ask(picture, file, request_id=request_id(request.scope), waited_s=waited_s)
+            self.ask(
+                picture,
+                file,
+                request_id=request_id(request.scope),
+                waited_s=waited_s,
+                camera=camera,
+            )
         )
         return await unless_gone(asked, request.receive)
 
@@ -66,17 +81,22 @@ class Recognition:
         *,
         request_id: str = "",
         waited_s: float = 0.0,
+        camera: str | None = None,
     ) -> Result:
         """`recognise` for nobody who could hang up."""
         begun = time.perf_counter()
         try:
-            result = await self._triton.infer(
-                picture,
-                file=file,
-                request_id=request_id,
-                timeout_s=max(0.001, self._timeout_s - waited_s),
-            )
+            with traces.calling("triton") as call:
+                result = await self._triton.infer(
+                    picture,
+                    file=file,
+                    request_id=request_id,
+                    timeout_s=max(0.001, self._timeout_s - waited_s),
+                    headers=call.headers,
+                )
+                call.facts["deckwatch.release"] = f"{result.release.name} {result.release.version}"
         finally:
             self._metrics.stages["triton"].observe(time.perf_counter() - begun)
         self._metrics.saw_release(result.release)
+        self._metrics.pictures.count(result, camera)
         return result

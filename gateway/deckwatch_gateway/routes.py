@@ -25,7 +25,7 @@ from deckwatch_gateway.problems import NOT_READY, problem
 from deckwatch_gateway.readiness import Readiness
 from deckwatch_gateway.recognition import Recognition
 from deckwatch_gateway.release_route import ReleaseRoute, add_release_route
-from deckwatch_gateway.responses import json_response
+from deckwatch_gateway.responses import encode_json, json_response
 from deckwatch_serving.keep.record import Origin
 from deckwatch_vision.errors import DeckwatchError
 
@@ -144,7 +144,10 @@ async def metrics(request: Request) -> Response:
 
 async def openapi_document(request: Request) -> Response:
     """What `deckwatch_gateway.openapi` describes."""
-    return json_response(request.app.openapi())
+    state = request.app.state
+    if not hasattr(state, "openapi_body"):  # 24 kB take milliseconds to encode
+        state.openapi_body = encode_json(request.app.openapi())
+    return Response(state.openapi_body, media_type="application/json")
 
 
 def add_routes(app: FastAPI) -> None:
