@@ -10,7 +10,7 @@ import base64
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,7 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+Visits = Callable[..., AbstractContextManager[Visit]]
 
 
 @pytest.fixture(scope="package")
@@ -140,15 +141,23 @@ def nowhere() -> Iterator[str]:
         yield f"grpc://127.0.0.1:{bound.getsockname()[1]}"
 
 
+@pytest.fixture(scope="package")
+def visits(browser: Browser) -> Visits:
+    """Call it with a gateway (and what a browser context takes) for a page that is to be closed."""
+
+    def open_page(
+        gateway: Running, *, before: str = "", **context: Any
+    ) -> AbstractContextManager[Visit]:
+        return _visiting(browser, gateway, before, context)
+
+    return open_page
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visitor]:
-    """Call it with a gateway (and what a browser context takes) to open the page."""
+def visit(visits: Visits) -> Iterator[Visitor]:
+    """As `visits`, for a page that is closed, and looked through, after the test."""
     with ExitStack() as stack:
-
-        def open_page(gateway: Running, *, before: str = "", **context: Any) -> Visit:
-            return stack.enter_context(_visiting(browser, gateway, before, context))
-
-        yield open_page
+        yield lambda gateway, **context: stack.enter_context(visits(gateway, **context))
 
 
 @contextmanager

@@ -143,8 +143,8 @@ def test_words_from_outside_stay_words(
     ("status", "code", "headers"),
     [
         (429, "too-many-requests", {"Retry-After": "2"}),
-        (503, "server-overloaded", {"Retry-After": "2"}),
-        (503, "server-unavailable", {"Retry-After": "2"}),
+        (503, "server-overloaded", {"Retry-After": "1"}),
+        (503, "server-unavailable", {"Retry-After": "1"}),
         (504, "deadline-exceeded", {}),
     ],
 )

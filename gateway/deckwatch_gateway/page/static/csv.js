@@ -25,7 +25,7 @@ export function table(pictures, release, threshold) {
     "common_name", "scientific_name", "fao_code", "sensitive", "score",
     ...codes.map((code) => `likelihood_${code}`),
     "x1", "y1", "x2", "y2", "release", "release_version", "error",
-  ]; // prettier-ignore
+  ];
   const rows = pictures.flatMap((picture) => {
     if (picture.problem) return [alone(picture.name, head.length, picture.problem.code)];
     if (!picture.result) return [];
