@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx2
 import pytest
 
 from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.images import encode_jpeg
+from tests.client.tritons import Triton, serving
 from tests.tiny_release import tiny_picture
 
 from .conftest import DEADLINE_S, wait_for
@@ -115,6 +123,88 @@ def test_what_is_in_flight_is_finished(triton_server: EmbeddedTriton) -> None:
             assert answer.status_code == 200
         status, _ = running.finish()
     assert status == 0
+
+
+@dataclass
+class PatientTriton(Triton):
+    """Answers warming-up and probes at once, other requests when their id is in `let`."""
+
+    asked: list[str] = field(default_factory=list)
+    let: set[str] = field(default_factory=set)
+
+    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.asked.append(request.id)
+        if request.id:
+            over = threading.Event()
+            context.add_callback(over.set)
+            wait_for(lambda: request.id in self.let or over.is_set())
+        return super().ModelInfer(request, context)
+
+
+def test_the_order_of_stopping(tmp_path: Path, jpeg: bytes, nowhere: str) -> None:
+    """Not ready, then no new connections, then what is in flight; Camio's event waits for another.
+
+    The second gateway takes the event up at once, not when the claim of the first has expired.
+    """
+    camio = {
+        "camio_keys": "fleet correct-horse-battery-staple",
+        "camio_queue": str(tmp_path / "q"),
+        "camio_allow_loopback": "true",
+    }
+    event = {
+        "callback_url": f"http://{nowhere.removeprefix('grpc://')}/labels",
+        "images": [{"timestamp": "2017-05-05T01:31:13", "image_b64": b64encode(jpeg).decode()}],
+    }
+    with serving(PatientTriton()) as triton, ThreadPoolExecutor(2) as pool:
+        settings = {"triton": triton.address, "camio_lease_s": "600", **camio}
+        with process(drain_s="1.5", **settings) as running:
+            url = running.first_line()["url"]
+            with httpx2.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as caller:
+                wait_for(lambda: caller.get("/readyz").status_code == 200)
+                path = "/tasks/correct-horse-battery-staple"
+                assert caller.post(path, json=event).text == "ok"
+
+                def post(identity: str) -> int:
+                    headers = {"X-Request-ID": identity}
+                    return caller.post("/classifyfish", content=jpeg, headers=headers).status_code
+
+                first = pool.submit(post, "first")
+                wait_for(lambda: len(list(filter(None, triton.asked))) == 2)
+                (identity,) = set(triton.asked) - {"", "first"}
+
+                running.popen.send_signal(signal.SIGTERM)
+                wait_for(lambda: caller.get("/readyz").status_code == 503)
+                assert caller.get("/healthz").status_code == 200, "still served while it drains"
+                second = pool.submit(post, "second")
+                wait_for(lambda: "second" in triton.asked)
+
+                wait_for(lambda: refused(url))
+                assert running.popen.poll() is None
+                assert not first.done()
+                assert not second.done()
+                triton.let |= {"first", "second"}
+                assert (first.result(), second.result()) == (200, 200)
+            status, lines = running.finish()
+        assert status == 0
+        assert lines[-1]["event"] == "stopped"
+        assert not [line for line in lines if line["level"] in ("warning", "error")]
+
+        before = triton.asked.count(identity)
+        with process(**settings) as running:
+            wait_for(lambda: triton.asked.count(identity) > before)
+            triton.let.add(identity)
+            running.popen.send_signal(signal.SIGTERM)
+            assert running.finish()[0] == 0
+
+
+def refused(url: str) -> bool:
+    """Whether nobody listens there any more."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), DEADLINE_S).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_log_has_request_ids_and_no_secrets(nowhere: str) -> None:
