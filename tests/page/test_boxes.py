@@ -125,7 +125,7 @@ def test_turned_photographs(
     """All eight orientations look the same, and their boxes lie in the same places."""
     upright = Image.open(io.BytesIO(photo("rays.jpg"))).convert("RGB")
     there = visit(gateway)
-    shown = {}
+    shown: dict[int, np.ndarray] = {}
     for orientation in range(1, 9):
         data = turned(upright, orientation)
         result = answer(data)
@@ -135,8 +135,8 @@ def test_turned_photographs(
         there.row(name).click()
         expect(there.page.locator("#viewer-title")).to_have_text(name)
         expect_places(there, result)
-        picture = there.page.locator("#frame").screenshot()
-        shown[orientation] = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        taken = np.frombuffer(there.page.locator("#frame").screenshot(), np.uint8)
+        shown[orientation] = np.asarray(cv2.imdecode(taken, cv2.IMREAD_COLOR))
     for orientation, picture in shown.items():
         difference = np.abs(picture.astype(int) - shown[1]).mean()
         assert difference < 4, f"orientation {orientation} looks different"
@@ -199,7 +199,7 @@ def test_a_small_box_on_a_large_one_can_be_chosen(
     def fish(*box: float) -> dict[str, Any]:
         return {"box": box, "score": 0.9, "label": "OTHER", "likelihoods": likelihoods}
 
-    result = {
+    result: dict[str, Any] = {
         "label": "OTHER",
         "likelihoods": likelihoods,
         "fish": [fish(100, 100, 140, 140), fish(20, 20, 400, 500)],

@@ -271,7 +271,7 @@ def test_every_code_has_words(visit: Visitor, gateway: Running) -> None:
     """Everything that the gateway may answer with while a picture is recognised."""
     codes = {"invalid-form", "invalid-parameters", "body-too-slow", "internal-error", "not-ready"}
     codes |= {"shutting-down", "not-found", "method-not-allowed", *PUBLIC_DETAILS}
-    kinds = [errors.ImageError, errors.ServerError]
+    kinds: list[type[errors.DeckwatchError]] = [errors.ImageError, errors.ServerError]
     while kinds:
         kind = kinds.pop()
         kinds.extend(kind.__subclasses__())
