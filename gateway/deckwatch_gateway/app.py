@@ -121,6 +121,7 @@ def _assemble(
             metrics,
             max_pixels=settings.max_pixels,
             timeout_s=settings.triton_timeout_s,
+            doubt=readiness.doubt,
         ),
         overlay=Overlay(max_pixels=settings.max_pixels),
         readiness=readiness,

@@ -69,6 +69,13 @@ class Readiness:
                 log.info("ready", release=release.name, version=release.version)
                 return
 
+    def doubt(self) -> None:
+        """Ask for another picture to be recognised: one that should have been was not.
+
+        Triton goes on saying READY of a step whose process crashed.
+        """
+        self._release = None
+
     def drain(self) -> None:
         """Say no from now on, so that load balancers look elsewhere."""
         self.draining = True
@@ -86,11 +93,13 @@ class Readiness:
                 self._release = None
                 raise ServerUnavailable("Triton is away or its ensemble is not loaded.")
             self._served = await self._triton.metadata(timeout_s=PROBE_TIMEOUT_S)
-            if self._served.release != self._release:
-                self._release = (await self._triton.infer(self._picture)).release
-                self._metrics.saw_release(self._release)
+            release = self._served.release
+            if release != self._release:
+                release = (await self._triton.infer(self._picture)).release
+                self._release = release
+                self._metrics.saw_release(release)
         except DeckwatchError:
             self._metrics.ready.set(0)
             raise
         self._metrics.ready.set(int(not self.draining))
-        return self._release
+        return release

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from fastapi import Request
 
@@ -12,13 +13,21 @@ from deckwatch_gateway import traces
 from deckwatch_gateway.gone import unless_gone
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.problems import request_id
-from deckwatch_vision.errors import TooManyPixels
+from deckwatch_vision.errors import (
+    DeadlineExceeded,
+    ServerError,
+    ServerOverloaded,
+    TooManyPixels,
+)
 from deckwatch_vision.headers import read_header
 from deckwatch_vision.result import Result
 
 
 class Recognition:
-    """Checks a picture's header, asks Triton, and gives up when the caller does."""
+    """Checks a picture's header, asks Triton, and gives up when the caller does.
+
+    `doubt` is called when Triton fails at a picture.
+    """
 
     def __init__(
         self,
@@ -27,11 +36,13 @@ class Recognition:
         *,
         max_pixels: int,
         timeout_s: float,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._triton = triton
         self._metrics = metrics
         self._max_pixels = max_pixels
         self._timeout_s = timeout_s
+        self._doubt = doubt
 
     def check(self, picture: bytes) -> None:
         """Refuse what can be refused by its first bytes, before anything is spent on it.
@@ -95,6 +106,11 @@ class Recognition:
                     headers=call.headers,
                 )
                 call.facts["deckwatch.release"] = f"{result.release.name} {result.release.version}"
+        except ServerError as error:
+            # Too much work is no reason to doubt that work is done.
+            if not isinstance(error, ServerOverloaded | DeadlineExceeded):
+                self._doubt()
+            raise
         finally:
             self._metrics.stages["triton"].observe(time.perf_counter() - begun)
         self._metrics.saw_release(result.release)
