@@ -142,7 +142,7 @@ def test_words_from_outside_stay_words(
 @pytest.mark.parametrize(
     ("status", "code", "headers"),
     [
-        (429, "too-many-requests", {"Retry-After": "2"}),
+        (429, "rate-limited", {"Retry-After": "2"}),
         (503, "server-overloaded", {"Retry-After": "1"}),
         (503, "server-unavailable", {"Retry-After": "1"}),
         (504, "deadline-exceeded", {}),

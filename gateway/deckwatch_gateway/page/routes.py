@@ -28,15 +28,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    # A phone's camera is opened by the file chooser, which needs no permission of the page.
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
 FOREVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
 
@@ -103,7 +94,12 @@ def _send(request: Request, sent: Asset, caching: str, vary: str) -> Response:
     compressed = quality(request.headers.get("accept-encoding"), "gzip") > 0
     # A strong tag names bytes, so each encoding has its own.
     tag = f'"{sent.tag}-gzip"' if compressed else f'"{sent.tag}"'
-    headers = {**HEADERS, "Cache-Control": caching, "ETag": tag, "Vary": vary}
+    headers = {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Cache-Control": caching,
+        "ETag": tag,
+        "Vary": vary,
+    }
     if not_modified(request, tag):
         return Response(status_code=304, headers=headers)
     if compressed:

@@ -11,7 +11,7 @@ export class Problem extends Error {
 
   // Whether a key is missing, unknown or not enough.
   get wantsKey() {
-    return this.status === 401 || this.status === 403;
+    return this.status === 401 || this.code === "scope-refused";
   }
 
   // Whether the gateway has too much to do: the same picture will do later.

@@ -123,6 +123,13 @@ export class Queue extends EventTarget {
       await this.#wait(wait);
       wait = Math.min(LONGEST_WAIT_S, wait * 2);
     }
+    // A refusal that came before the upload was through can be lost with it.
+    const refusal = await this.gateway.refuses(this.key.headers);
+    if (refusal?.wantsKey) {
+      this.#held = { reason: "key", until: null };
+      this.#tell();
+      await this.key.ask(refusal);
+    }
   }
 
   #wait(seconds) {

@@ -15,7 +15,7 @@ const HEADINGS = {
   "body-too-slow": "The connection is too slow for this photograph",
   unreachable: "The gateway cannot be reached",
   unexplained: "Something between here and the gateway failed",
-  "too-many-requests": "The gateway asks for a pause",
+  "rate-limited": "The gateway asks for a pause",
   "server-overloaded": "The gateway has too much to do",
   "server-unavailable": "Recognition is away at the moment",
   "server-error": "Recognition failed",
@@ -25,8 +25,11 @@ const HEADINGS = {
   "queue-unavailable": "The gateway cannot store anything at the moment",
   "internal-error": "Something went wrong inside the gateway",
   // who may
-  unauthorized: "The gateway asks for a key",
-  forbidden: "This key may not do that",
+  "key-refused": "The gateway asks for a key",
+  "scope-refused": "This key is not for photographs",
+  "cross-site-request": "The gateway only takes photographs from its own page",
+  "misdirected-request": "The gateway is not called by this name",
+  "malformed-request": "The gateway did not understand the page",
   "not-found": "The gateway does not know this address",
   "method-not-allowed": "The gateway does not understand the page",
 };
