@@ -7,10 +7,12 @@ ends the waiting.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -19,12 +21,16 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
+from uvicorn.config import STARTUP_FAILURE
 
 from deckwatch_gateway.app import create_app
+from deckwatch_gateway.connections import Connections, allow_files
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.protocol import GatewayProtocol
+from deckwatch_gateway.proxies import parse_networks
 from deckwatch_gateway.routes import Parts
 from deckwatch_gateway.settings import Settings
+from deckwatch_gateway.tls import Certificate
 from deckwatch_vision.errors import UsageError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -36,19 +42,22 @@ class GatewayServer(uvicorn.Server):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._certificate = _certificate(settings)
         self._app = create_app(settings)
         self._socket = _listen(settings.host, settings.port)
         self.host, self.port = self._socket.getsockname()[:2]
-        super().__init__(_uvicorn_config(self._app, settings))
+        super().__init__(_uvicorn_config(self._app, settings, self._certificate))
 
     @property
     def url(self) -> str:
         """Where it listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://{host}:{self.port}"
 
     def serve_until_stopped(self) -> None:
         """Serve until a signal (or `stop`) and until everything in flight is finished."""
+        allow_files(self._settings.max_connections)
         log.info("listening", url=self.url, triton=self._settings.triton)
         self.run(sockets=[self._socket])
         log.info("stopped")
@@ -86,6 +95,38 @@ class GatewayServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's for our one socket, with a limit on how long a TLS handshake takes."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            make = cast("Any", config.http_protocol_class)
+            made: asyncio.Protocol = make(
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        timeout_s = self._settings.header_timeout_s if config.ssl else None
+        server = await loop.create_server(
+            protocol,
+            sock=self._socket,
+            ssl=config.ssl,
+            backlog=config.backlog,
+            ssl_handshake_timeout=timeout_s,
+        )
+        self.servers = [server]
+        self.started = True
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        if self._certificate:
+            self._certificate.refresh()
+        return await super().on_tick(counter)
+
     def _end_drain(self) -> None:
         self.should_exit = True
 
@@ -108,11 +149,30 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    protocol: Any = functools.partial(GatewayProtocol, header_timeout_s=settings.header_timeout_s)
+def _certificate(settings: Settings) -> Certificate | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def _uvicorn_config(
+    app: FastAPI, settings: Settings, certificate: Certificate | None
+) -> uvicorn.Config:
+    protocol: Any = functools.partial(
+        GatewayProtocol,
+        header_timeout_s=settings.header_timeout_s,
+        send_timeout_s=settings.body_timeout_s,
+        counted=Connections(
+            most=settings.max_connections,
+            per_address=settings.max_connections_per_address,
+            trusted=parse_networks(settings.trusted_proxies),
+            metrics=app.state.admission_metrics,
+        ),
+    )
     return uvicorn.Config(
         app,
         http=protocol,
+        ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
         loop="uvloop",
         ws="none",
         lifespan="on",

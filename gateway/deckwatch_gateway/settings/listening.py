@@ -46,7 +46,9 @@ class ListeningSettings(BaseSettings):
         default=10.0, description="Longest wait for a request's headers, in seconds."
     )
     body_timeout_s: Seconds = Field(
-        default=30.0, description="Longest wait for a request's whole body, in seconds."
+        default=30.0,
+        description="Longest wait for a request's whole body, and until its answer was read, in "
+        "seconds.",
     )
     keep_alive_s: Seconds = Field(
         default=65.0,
