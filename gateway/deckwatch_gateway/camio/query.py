@@ -14,6 +14,7 @@ from deckwatch_vision.errors import UsageError
 
 MATCH_ALL = "1==1"
 MAX_LENGTH = 2000
+_TOLD_LETTERS = 100
 
 _NAMES = ("camera", "labels", "date")
 _COMPARISONS = (ast.In, ast.NotIn, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
@@ -41,7 +42,9 @@ def check_query(query: str) -> str:
         _condition(tree.body, text)
     except SyntaxError as error:
         place = f" at character {error.offset}" if error.offset else ""
-        raise UsageError(f"The query {text!r} is malformed{place}. {_GRAMMAR}.") from None
+        raise UsageError(
+            f"The query {text[:_TOLD_LETTERS]!r} is malformed{place}. {_GRAMMAR}."
+        ) from None
     except (ValueError, RecursionError, MemoryError):
         raise UsageError(f"The query cannot be read. {_GRAMMAR}.") from None
     return text
@@ -83,4 +86,4 @@ def _operand(node: ast.expr, text: str) -> None:
 
 def _refusal(node: ast.expr, text: str, fault: str) -> UsageError:
     part = ast.get_source_segment(text, node) or text
-    return UsageError(f"In the query, {part!r} {fault}. {_GRAMMAR}.")
+    return UsageError(f"In the query, {part[:_TOLD_LETTERS]!r} {fault}. {_GRAMMAR}.")
