@@ -102,7 +102,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--server",
         metavar="ADDRESS",
         help="ask grpc://host:port (Triton) or http://host:port (the gateway) instead of "
-        "recognising in this process; by default the environment's DECKWATCH_SERVER",
+        "recognising in this process; by default the environment's DECKWATCH_SERVER. The key "
+        "for a gateway that asks for one comes from DECKWATCH_API_KEY",
     )
     parser.add_argument(
         "--repository",

@@ -17,7 +17,8 @@ class Client:
 
     Args:
         server: "grpc://host:8001" (Triton) or "http://host:8080" (the gateway). None takes the
-            environment's DECKWATCH_SERVER and, without it, recognises in this process.
+            environment's DECKWATCH_SERVER and, without it, recognises in this process. A gateway
+            that asks for a key gets the one in DECKWATCH_API_KEY.
         repository: the model repository for recognition in this process; None looks for it.
         timeout_s: longest wait for a server's answer, in seconds.
 

@@ -1,8 +1,12 @@
-"""The gateway's client: one picture to `POST /v1/classify`, its answer or its error back."""
+"""The gateway's client: one picture to `POST /v1/classify`, its answer or its error back.
+
+A gateway that asks for a key gets the one in the environment's DECKWATCH_API_KEY.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,19 +20,23 @@ from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
     ImageError,
+    KeyRefused,
+    RateLimited,
     ServerError,
-    ServerOverloaded,
     ServerUnavailable,
+    UsageError,
     from_wire,
 )
 from deckwatch_vision.result import Result
 
+KEY_VARIABLE = "DECKWATCH_API_KEY"
 ROUTE = "/v1/classify"
 HEADERS = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
 
 # What a proxy between us and the gateway answers carries no code of ours.
-BY_STATUS: dict[int, type[ServerError]] = {
-    429: ServerOverloaded,
+BY_STATUS: dict[int, type[DeckwatchError]] = {
+    401: KeyRefused,
+    429: RateLimited,
     502: ServerUnavailable,
     503: ServerUnavailable,
     504: DeadlineExceeded,
@@ -106,19 +114,44 @@ def _refusal(answer: httpx2.Response, problem: dict[str, Any], address: str) -> 
     carried = from_wire(f"[{problem.get('code')}] {detail}")
     if isinstance(carried, ImageError):
         return carried
-    if carried is not None:
-        return type(carried)(f"{address}: {detail}")
-    kind = BY_STATUS.get(answer.status_code, ServerError)
-    return kind(
-        f"{address} answered {answer.status_code} {answer.reason_phrase}. "
-        + (detail or "Check that this is the address of a Deckwatch gateway.")
-    )
+    kind = type(carried) if carried else BY_STATUS.get(answer.status_code, ServerError)
+    told = ":" if carried else f" answered {answer.status_code} {answer.reason_phrase}."
+    detail = detail or "Check that this is the address of a Deckwatch gateway."
+    if issubclass(kind, KeyRefused):
+        detail = f"{detail} This client sends the one in {KEY_VARIABLE}."
+    error = kind(f"{address}{told} {detail}")
+    if isinstance(error, ServerError | RateLimited):
+        error.retry_after_s = _retry_after(answer)
+    return error
+
+
+def _retry_after(answer: httpx2.Response) -> int | None:
+    """Seconds; None where there are none, or a date, which no gateway of ours gives."""
+    given = answer.headers.get("retry-after", "")
+    return int(given) if given.isascii() and given.isdigit() else None
+
+
+def _key_headers() -> dict[str, str]:
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(
+            f"{KEY_VARIABLE} is no key: it has characters that a key cannot have. Copy the key "
+            "again, without quotes and spaces."
+        )
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _options(address: str, timeout_s: float) -> dict[str, Any]:
     """Settings of both HTTP clients; a proxy of the environment is not asked for loopback."""
     host = httpx2.URL(address).netloc.decode()
-    return {"base_url": address, "timeout": timeout_s, "trust_env": not is_loopback(host)}
+    return {
+        "base_url": address,
+        "timeout": timeout_s,
+        "trust_env": not is_loopback(host),
+        "headers": _key_headers(),
+    }
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from deckwatch_vision.errors import (
     EmptyImage,
     ImageError,
     ImageTooLarge,
+    RateLimited,
+    ServerError,
     ServerOverloaded,
     UnreadableImage,
 )
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 # What may befall one picture while the next one still succeeds.
-PER_PICTURE = (ImageError, DeadlineExceeded, ServerOverloaded)
+PER_PICTURE = (ImageError, DeadlineExceeded, ServerOverloaded, RateLimited)
 
 
 def read_picture(path: str | os.PathLike[str]) -> bytes:
@@ -104,7 +106,10 @@ def naming(name: str | None) -> Iterator[None]:
     except PER_PICTURE as error:
         if name is None:
             raise
-        raise type(error)(f"{printable(name)}: {error.message}") from error
+        named = type(error)(f"{printable(name)}: {error.message}")
+        if isinstance(error, ServerError | RateLimited):
+            named.retry_after_s = error.retry_after_s  # type: ignore[union-attr]
+        raise named from error
 
 
 def printable(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from deckwatch_gateway.cli_key import key
 from deckwatch_gateway.cli_serve import serve
 from deckwatch_gateway.cli_settings import settings
 
@@ -22,3 +23,4 @@ def _() -> None:
 
 gateway.command("serve")(serve)
 gateway.command("settings")(settings)
+gateway.command("key")(key)

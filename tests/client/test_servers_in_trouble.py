@@ -21,9 +21,13 @@ from deckwatch_vision.errors import (
     BrokenImage,
     DeadlineExceeded,
     DeckwatchError,
+    KeyRefused,
+    RateLimited,
+    ScopeRefused,
     ServerError,
     ServerOverloaded,
     ServerUnavailable,
+    UsageError,
     to_wire,
 )
 from tests.client.tritons import Triton, serving
@@ -81,6 +85,8 @@ class Web:
     body: bytes = b""
     address: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
+    retry_after: str = ""
+    keys: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -91,7 +97,10 @@ def web() -> Iterator[Web]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             web.asked.append((self.path, self.headers["Content-Type"]))
+            web.keys.append(self.headers["Authorization"])
             self.send_response(web.status)
+            if web.retry_after:
+                self.send_header("Retry-After", web.retry_after)
             self.send_header("Content-Length", str(len(web.body)))
             self.end_headers()
             self.wfile.write(web.body)
@@ -114,7 +123,9 @@ def web() -> Iterator[Web]:
         (404, b"<html>", ServerError, "answered 404 Not Found. Check that this is the address"),
         (502, b"<html>", ServerUnavailable, "answered 502 Bad Gateway"),
         (503, b"", ServerUnavailable, "answered 503 Service Unavailable"),
-        (429, b"{}", ServerOverloaded, "answered 429 Too Many Requests"),
+        (429, b"{}", RateLimited, "answered 429 Too Many Requests"),
+        (401, b"", KeyRefused, "This client sends the one in DECKWATCH_API_KEY"),
+        (403, b"", ServerError, "answered 403 Forbidden"),
         (504, b"[]", DeadlineExceeded, "answered 504 Gateway Timeout"),
         (302, b"", ServerError, "answered 302 Found"),
         (200, b"hello", ServerError, "something else than a result"),
@@ -137,6 +148,13 @@ def test_no_gateway_at_all(
     [
         ("broken-image", BrokenImage, "deck.jpg: why and what to do."),
         ("server-overloaded", ServerOverloaded, "deck.jpg: {address}: why and what to do."),
+        ("rate-limited", RateLimited, "deck.jpg: {address}: why and what to do."),
+        ("scope-refused", ScopeRefused, "{address}: why and what to do."),
+        (
+            "key-refused",
+            KeyRefused,
+            "{address}: why and what to do. This client sends the one in DECKWATCH_API_KEY.",
+        ),
         ("server-unavailable", ServerUnavailable, "{address}: why and what to do."),
         ("invented-later", ServerError, "{address} answered 418 I'm a Teapot. why and what to do."),
     ],
@@ -252,3 +270,41 @@ def test_readiness_and_metadata_async(triton: Triton) -> None:
             return await client.ready(), (await client.metadata()).release.version
 
     assert asyncio.run(both()) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("7", 7), ("", None), ("Fri, 31 Dec 1999 23:59:59 GMT", None)]
+)
+@pytest.mark.parametrize(
+    ("code", "error"), [("server-overloaded", ServerOverloaded), ("rate-limited", RateLimited)]
+)
+def test_the_time_to_wait_is_kept(
+    either: Ask, web: Web, code: str, error: Any, given: str, seconds: int | None
+) -> None:
+    web.status, web.retry_after = 503, given
+    web.body = json.dumps({"code": code, "detail": "later."}).encode()
+    with pytest.raises(error) as caught:
+        either(web.address)
+    assert caught.value.retry_after_s == seconds
+
+
+def test_the_key_of_the_environment_is_sent(
+    either: Ask, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.status = 503
+    for key in ("", "correct-horse-battery-staple"):
+        monkeypatch.setenv("DECKWATCH_API_KEY", key)
+        with pytest.raises(ServerUnavailable):
+            either(web.address)
+    assert web.keys == [None, "Bearer correct-horse-battery-staple"]
+
+
+@pytest.mark.parametrize("key", ["two words", "kn\u00f6llchen", "new\nline"])
+def test_what_is_no_key_is_not_sent(
+    either: Ask, web: Web, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECKWATCH_API_KEY", key)
+    with pytest.raises(UsageError, match="DECKWATCH_API_KEY is no key") as caught:
+        either(web.address)
+    assert key not in str(caught.value)
+    assert not web.keys

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
 from deckwatch_gateway import watched
+from deckwatch_gateway.cli import gateway
 from deckwatch_gateway.keys import Key, KeyRing, hash_entry
 from deckwatch_vision.errors import UsageError
 
@@ -138,6 +140,26 @@ def test_a_rotation(tmp_path: Path, look: Callable[[KeyRing], None]) -> None:
         look(ring)
         assert (bool(ring.find(SECRET)), bool(ring.find(OTHER))) == found
         assert bool(ring) is any(found)
+
+
+def test_the_command_makes_a_key_and_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    for name, scopes in (("bridge", []), ("prometheus", ["--scope", "metrics"])):
+        done = CliRunner().invoke(gateway, ["key", name, *scopes])
+        assert done.exit_code == 0
+        with file.open("a") as opened:
+            opened.write(done.stdout)
+        made = done.stderr.split()[-1]
+        assert len(made) == 43
+        assert made not in file.read_text()
+        assert KeyRing("", file).find(made) == Key(name, frozenset(scopes[1:] or ["classify"]))
+
+
+@pytest.mark.parametrize("arguments", [["the bridge"], ["bridge", "--scope", "everything"]])
+def test_the_command_refuses_what_cannot_be(arguments: list[str]) -> None:
+    done = CliRunner().invoke(gateway, ["key", *arguments])
+    assert isinstance(done.exception, UsageError)
+    assert not done.stdout
 
 
 def test_two_writes_within_one_tick_are_both_seen(
