@@ -24,6 +24,8 @@ SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 
 # Answered many times a minute by probes and scrapers; logged only at level debug.
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+# One look at the page asks for some forty files.
+PAGE_FILES = "/page/{version}/{name}"
 
 
 STOPPING_DETAIL = "The gateway is stopping and could not finish this in time. Try again shortly."
@@ -99,7 +101,7 @@ class Observe:
         key = scope.get("deckwatch.key")
         client = scope.get("deckwatch.client") or (scope["client"] and scope["client"][0])
         self._metrics.count(route, scope["method"], status, code, seconds)
-        write = log.debug if route in QUIET_ROUTES else log.info
+        write = log.debug if route in QUIET_ROUTES or route == PAGE_FILES else log.info
         facts = {name: value for name, value in (("code", code), ("key", key)) if value is not None}
         write(
             "request",

@@ -109,9 +109,15 @@ def test_every_file_is_small_and_packed() -> None:
 
 
 def test_every_file_is_used() -> None:
-    told = PAGE.content.decode() + "".join(asset.content.decode() for asset in ASSETS.values())
+    html = re.sub(r"<link rel=.modulepreload.*", "", PAGE.content.decode())
+    told = html + "".join(asset.content.decode() for asset in ASSETS.values())
     for name in ASSETS:
         assert f"/{name}" in told, name
+
+
+def test_every_module_is_named_at_once() -> None:
+    named = set(re.findall(rf'href="page/{VERSION}/(\w+\.js)"', PAGE.content.decode()))
+    assert named == {name for name in ASSETS if name.endswith(".js")} - {"app.js", "theme_early.js"}
 
 
 def test_files_are_kept_for_good(without_triton: Running) -> None:
@@ -170,7 +176,9 @@ def test_compressed_for_whoever_takes_it(without_triton: Running) -> None:
 )
 def test_no_other_file_can_be_had(without_triton: Running, path: str) -> None:
     with without_triton.raw() as bare:
-        bare.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        bare.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
         answer = b"".join(iter(lambda: bare.recv(65536), b""))
     assert b" 404 " in answer.split(b"\r\n", 1)[0]
     assert b"problem+json" in answer

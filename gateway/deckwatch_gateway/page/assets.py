@@ -16,6 +16,9 @@ from types import MappingProxyType
 INDEX = "index.html"
 PLACE = b"{{assets}}"
 """Stands in index.html for the address of the folder of the other files."""
+MODULES = b"<!-- modules -->\n"
+"""Stands in index.html where the modules are named, so that none waits until another asks."""
+NO_MODULES = ("app.js", "theme_early.js")  # these have script elements of their own
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -56,7 +59,11 @@ def _read() -> tuple[str, Asset, Mapping[str, Asset]]:
     }
     page = contents.pop(INDEX)
     version = _digest(b"".join(name.encode() + data for name, data in contents.items()))[:12]
-    page = page.replace(PLACE, f"page/{version}".encode())
+    modules = (name for name in contents if name.endswith(".js") and name not in NO_MODULES)
+    links = "".join(
+        f'<link rel="modulepreload" href="{{{{assets}}}}/{name}">\n' for name in modules
+    )
+    page = page.replace(MODULES, links.encode()).replace(PLACE, f"page/{version}".encode())
     others = {name: Asset.of(name, data) for name, data in contents.items()}
     return version, Asset.of(INDEX, page), MappingProxyType(others)
 

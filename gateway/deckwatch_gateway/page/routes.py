@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from deckwatch_gateway import examples, openapi
+from deckwatch_gateway.observe import PAGE_FILES
 from deckwatch_gateway.page.assets import ASSETS, PAGE, VERSION, Asset
 from deckwatch_gateway.page.negotiation import prefers, quality
 from deckwatch_gateway.responses import json_response, not_modified
@@ -85,7 +86,7 @@ def add_page(app: FastAPI) -> None:
     """Hang the page and its files under `app`."""
     app.add_api_route("/", index, methods=["GET"], response_model=None, **INDEX)
     app.add_api_route(
-        "/page/{version}/{name}", asset, methods=["GET"], response_model=None,
+        PAGE_FILES, asset, methods=["GET"], response_model=None,
         include_in_schema=False,
     )  # fmt: skip
 
