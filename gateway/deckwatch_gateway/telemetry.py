@@ -100,9 +100,7 @@ class RequestTrace:
     def calling(self, name: str) -> Iterator[Call]:
         """Note a call, with its error if it ends with one."""
         span = self._tracer.start_span(name, self._context, kind=otel.SpanKind.CLIENT)
-        headers: dict[str, str] = {}
-        _W3C.inject(headers, otel.set_span_in_context(span, contexts.Context()))
-        call = Call(headers)
+        call = Call(_headers(span))
         try:
             yield call
         except BaseException as error:
@@ -155,6 +153,21 @@ class _Exporter(SpanExporter):
     def give_up(self) -> None:
         """End an attempt that is under way."""
         self._otlp.shutdown()
+
+
+def _headers(span: otel.Span) -> dict[str, str] | None:
+    """What tells another server of a span; None where it is not recorded.
+
+    Triton traces every request that comes with a context, even one that says "not sampled". And it
+    reads the first version of the standard, which knows one flag alone: `03`, sampled and of random
+    id, it takes for nonsense.
+    """
+    if not span.is_recording():
+        return None
+    headers: dict[str, str] = {}
+    _W3C.inject(headers, otel.set_span_in_context(span, contexts.Context()))
+    headers["traceparent"] = headers["traceparent"][:-2] + "01"
+    return headers
 
 
 def _resource() -> Resource:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -46,6 +47,7 @@ class EmbeddedTriton:
         grpc_port: the port of `grpc_url`.
         metrics_port: Prometheus metrics, at `metrics_url`.
         profile: "gpu" takes configs/gpu.pbtxt where a step has one; None the CPU profile.
+        options: further options of tritonserver, for instance `--trace-config=...`.
 
     Raises:
         ReleaseNotFound, ReleaseCorrupt: no release there, or damaged.
@@ -63,6 +65,7 @@ class EmbeddedTriton:
         grpc_port: int = 0,
         metrics_port: int = 0,
         profile: str | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.repository = find_repository(repository)
         settle_if_free(self.repository)
@@ -76,7 +79,7 @@ class EmbeddedTriton:
         # Its own prefix: tidying up must never touch the memory of another server.
         self.shared_memory_prefix = f"deckwatch-{os.getpid()}-{secrets.token_hex(3)}-"
         self.child = Child(
-            self._command(wheel.server, wheel.runtime_folder(), profile),
+            [*self._command(wheel.server, wheel.runtime_folder(), profile), *options],
             environment=wheel.environment(os.environ),
             log=new_log(self.name),
             shared_memory=self.shared_memory_prefix,
