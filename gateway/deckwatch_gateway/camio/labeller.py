@@ -70,9 +70,10 @@ class Labeller:
         event = await asyncio.to_thread(parse_event, body, max_images=MAX_IMAGES)
         labels: list[tuple[str, dict[str, dict[str, Any]]]] = []
         results = []
+        camera = event.camera if event else ""
         for image in event.images if event else ():
             try:
-                result, species = await self._recognise(image.picture, identity)
+                result, species = await self._recognise(image.picture, identity, camera)
             except ImageError as error:
                 self._metrics.images["unreadable"].inc()
                 log.info("image not readable", event_id=identity, code=error.code)
@@ -83,12 +84,14 @@ class Labeller:
                 results.append((image, result))
         return Labelled(encode_json(answer(labels)), event, tuple(results))
 
-    async def _recognise(self, picture: bytes, identity: str) -> tuple[Result, tuple[Species, ...]]:
+    async def _recognise(
+        self, picture: bytes, identity: str, camera: str
+    ) -> tuple[Result, tuple[Species, ...]]:
         """A result, and the species of the release that gave it."""
         self._recognition.check(picture)
         for _ in range(ATTEMPTS):
             async with self._gate.enter(patient=True):
-                result = await self._recognition.ask(picture, request_id=identity)
+                result = await self._recognition.ask(picture, request_id=identity, camera=camera)
             if result.release not in self._species:
                 await self._learn()
             # Another release may have come in between; then this one's species cannot be had.
