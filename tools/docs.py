@@ -132,6 +132,22 @@ def write_routes() -> str:
     return table(("route", "what", "statuses"), rows)
 
 
+def write_metrics() -> str:
+    """Every metric of the gateway, by the name that queries use."""
+    from tools.metrics_table import gateway_metrics, queried_name
+
+    rows = [
+        (
+            f"`{queried_name(family)}`",
+            family.type,
+            ", ".join(f"`{label}`" for label in labels),
+            family.documentation,
+        )
+        for family, labels in gateway_metrics()
+    ]
+    return table(("metric", "type", "labels", "meaning"), rows)
+
+
 def write_errors() -> str:
     """Every error that Deckwatch raises on purpose, in the order of its tree."""
     from deckwatch_vision.errors import DeckwatchError
@@ -174,6 +190,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "settings": write_settings,
     "routes": write_routes,
     "errors": write_errors,
+    "metrics": write_metrics,
     "extras": write_extras,
     "retrain": write_retrain,
     "scorecard": write_scorecard,

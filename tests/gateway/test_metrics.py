@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 from deckwatch_gateway.metrics_pictures import PictureMetrics
 from deckwatch_vision.result import Fish, ImageInfo, ReleaseInfo, Result
 from tests.client.tritons import Triton, serving
+from tests.house.project import ROOT
+from tools.metrics_table import gateway_metrics, queried_name
 
 from .conftest import DEADLINE_S, Running
 
@@ -200,3 +203,22 @@ def test_build_info(gateway: Running) -> None:
     )  # fmt: skip
     assert 'version="' in line
     assert 'python="3.' in line
+
+
+def test_queries_of_the_documents_name_metrics_there_are() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    known: dict[str, set[str]] = {}
+    for family, labels in gateway_metrics():
+        known[queried_name(family)] = set(labels)
+        if family.type == "histogram":
+            known |= {f"{family.name}_{end}": set(labels) for end in ("sum", "count")}
+    queries = re.findall(r"```promql\n(.*?)```", text, re.DOTALL)
+    assert len(queries) > 10
+    for query in queries:
+        names = re.findall(r"deckwatch_gateway_\w+", query)
+        assert names
+        assert set(names) <= known.keys(), query
+        asked = re.findall(r"(\w+)=~?\"", query)
+        asked += [label.strip() for by in re.findall(r" by \(([^)]*)\)", query)
+                  for label in by.split(",")]  # fmt: skip
+        assert set(asked) - {"le"} <= set.union(*(known[name] for name in names)), query
