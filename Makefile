@@ -70,6 +70,7 @@ imports: setup-dev  ## check which part imports which
 bench: setup-dev  ## measure against what you would write instead (BENCH="--help" for more)
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python -m benchmarks.workbench $(BENCH)
+	$(BIN)/python -m benchmarks.overload $(BENCH)
 
 docs: setup-dev  ## write the generated parts of the documents anew
 	$(BIN)/python -m tools.docs

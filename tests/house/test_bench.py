@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report, workbench
+from benchmarks import overload, report, workbench
 from benchmarks.__main__ import DOCUMENT, RESULTS
 from benchmarks.settings import CLIENTS, QUICK, SIZES
 from benchmarks.stages import STAGES
@@ -73,7 +73,11 @@ def test_a_quick_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "stored", "render"),
-    [("serving", RESULTS, report.render), ("training", workbench.RESULTS, workbench.render)],
+    [
+        ("serving", RESULTS, report.render),
+        ("training", workbench.RESULTS, workbench.render),
+        ("overload", overload.RESULTS, overload.render),
+    ],
 )
 def test_the_document_shows_what_is_stored(
     name: str, stored: Path, render: Callable[[dict[str, Any]], str]
@@ -107,6 +111,36 @@ def test_a_quick_run_of_the_workbench(tmp_path: Path) -> None:
     assert all(arm["ratio"] > 0 for arm in results["training"]["arms"].values())
     assert results["memory"]["peak_mib"] > 0
     assert workbench.render(results).strip() == done.stdout.strip()
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_a_quick_run_of_the_overload(tmp_path: Path) -> None:
+    output = tmp_path / "overload.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.overload", "--quick", "--output", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text(encoding="utf-8"))
+    assert results["mode"] == "quick"
+    rows = {row["load"]: row for row in results["loads"]}
+    assert {"half", "twice", *(f"{count} clients in turn" for count in overload.CLIENTS)} == set(
+        rows
+    )
+    for row in rows.values():
+        assert all(finite(row[name]) for name in ("results_per_s", "p50_ms", "p99_ms"))
+        assert row["p50_ms"] <= row["p99_ms"]
+        assert row["refused"] == row["refused_with_retry_after"] < row["offered"]
+    assert results["best_per_s"] == max(
+        row["results_per_s"] for row in results["loads"] if row["callers_per_s"] is None
+    )
+    assert abs(results["overhead"]["bytes"] - 200_000) < 10_000
+    assert overload.render(results).strip() == done.stdout.strip()
 
 
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,273 @@
+"""What the gateway costs, and what it does when twice as much comes as can be recognised.
+
+python -m benchmarks.overload [--quick]
+
+The third part of `make bench`. The section of docs/bench.md that it writes is marked
+`measured: overload`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, overhead, report
+from benchmarks.__main__ import DOCUMENT
+from benchmarks.__main__ import RESULTS as SERVING
+from benchmarks.arrivals import Callers, Told
+from benchmarks.asking import BenchmarkError
+from benchmarks.pictures import write_pictures
+from deckwatch_serving import probe
+from deckwatch_serving.gateway import GatewayProcess
+from deckwatch_serving.ports import free_ports
+from deckwatch_serving.repository import find_repository
+from deckwatch_serving.triton import EmbeddedTriton
+from deckwatch_vision.errors import DeckwatchError
+from tools.docs import table
+
+RESULTS = SERVING.with_name("overload.json")
+CLIENTS = (2, 4, 8)
+MOST_P99 = 2.0
+LEAST_THROUGHPUT = 0.9
+MOST_OVERHEAD_MS = 3.0
+_START_TIMEOUT_S = 60.0
+# After overload the gateway welcomes bursts again once the last seconds were calm.
+_CALM_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much is measured.
+
+    Attributes:
+        photos: sample photographs, as 720p JPEGs.
+        best_s: seconds for each number of clients, to find what can be sustained.
+        load_s: seconds at half and at twice of that.
+        pairs: requests over raw gRPC and through the gateway, in turn.
+    """
+
+    mode: str
+    photos: int
+    best_s: float
+    load_s: float
+    pairs: int
+
+
+FULL = Amount("full", photos=10, best_s=8.0, load_s=120.0, pairs=250)
+QUICK = Amount("quick", photos=2, best_s=1.5, load_s=3.0, pairs=4)
+
+
+def measure(amount: Amount) -> dict[str, Any]:
+    """Everything; the results as they are stored."""
+    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    load_before = machine.load_average()
+    cores_there = len(os.sched_getaffinity(0))
+    cores = machine.use_cores()
+    with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
+        paths = write_pictures(Path(folder), amount.photos)["720p"]
+        pictures = [Path(path).read_bytes() for path in paths]
+    with EmbeddedTriton(find_repository(None)) as triton:
+        gateway = GatewayProcess(triton.grpc_url, port=free_ports(1)[0])
+        try:
+            gateway.start()
+            _wait(gateway)
+            _say("raw gRPC and the gateway in turn")
+            added = overhead.measure(triton.grpc_url, gateway.port, amount.pairs)
+            loads = asyncio.run(_loads(gateway.port, pictures, amount))
+        finally:
+            gateway.child.stop()
+    return {
+        "schema": 1,
+        "mode": amount.mode,
+        "began": began.isoformat(timespec="seconds"),
+        "took_s": round(time.monotonic() - clock, 1),
+        "machine": machine.describe(cores_there, len(cores)),
+        "load_before": load_before,
+        "load_after": machine.load_average(),
+        "overhead": added,
+        **loads,
+    }
+
+
+def render(results: dict[str, Any]) -> str:
+    """All tables in Markdown."""
+    told, added = results["machine"], results["overhead"]
+    before, after = (", ".join(map(str, results[key])) for key in ("load_before", "load_after"))
+    return "\n\n".join(
+        (
+            f"Measured on {results['began'][:10]} ({results['mode']} mode, "
+            f"{results['took_s']:.0f} s): {told['processor']}, {told['cores_used']} of "
+            f"{told['cores']} cores. Load average {before} before and {after} after.",
+            "### Targets of the gateway",
+            table(("target", "measured", "met"), _targets(results)),
+            "### Loads",
+            table(
+                ("load", "callers/s", "seconds", "results/s", "refused", "p50 ms", "p99 ms",
+                 "Retry-After s"),
+                (_load(row) for row in results["loads"]),
+            ),
+            "### What the gateway adds",
+            f"A JPEG of {added['bytes']:,} bytes, one client, {added['pairs']} pairs: p50 "
+            f"{added['grpc_p50_ms']:.1f} ms over raw gRPC and {added['gateway_p50_ms']:.1f} "
+            f"ms through the gateway. The median of the differences within a pair is "
+            f"{added['added_p50_ms']:.2f} ms (quartiles {added['added_low_ms']:.2f} to "
+            f"{added['added_high_ms']:.2f} ms).",
+        )
+    )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overload", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a short run to see that it works; stores nothing unless told where",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="JSON to write, and then no tables; by default benchmarks/results/overload.json "
+        "and docs/bench.md",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        results = measure(QUICK if options.quick else FULL)
+    except (BenchmarkError, DeckwatchError) as error:
+        _say(str(error))
+        return 1
+    tables = render(results)
+    print(tables)
+    output = options.output or (None if options.quick else RESULTS)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        _say(f"results: {output}")
+    if not (options.quick or options.output):
+        report.write_part(DOCUMENT, "overload", lambda: tables)
+        _say(f"tables: {DOCUMENT}")
+    return 0
+
+
+async def _loads(port: int, pictures: list[bytes], amount: Amount) -> dict[str, Any]:
+    """What can be sustained, and what happens at half and at twice of that."""
+    callers = Callers(port, pictures)
+    rows = []
+
+    async def sustained() -> float:
+        _say("what can be sustained")
+        best = 0.0
+        for clients in CLIENTS:
+            told = await callers.ask_in_turn(clients, amount.best_s)
+            rows.append(_row(f"{clients} clients in turn", None, told))
+            best = max(best, told.rate)
+        return best
+
+    try:
+        best = await sustained()
+        for share, name in ((0.5, "half"), (2.0, "twice")):
+            _say(f"{name} of {best:.1f} a second")
+            told = await callers.come(share * best, amount.load_s, seed=1)
+            rows.append(_row(name, share * best, told))
+        await asyncio.sleep(_CALM_S)
+        # The machine may have become slower or faster meanwhile: the better of both counts.
+        best = max(best, await sustained())
+    finally:
+        await callers.close()
+    return {"best_per_s": round(best, 3), "loads": rows}
+
+
+def _row(name: str, rate: float | None, told: Told) -> dict[str, Any]:
+    if not told.took_s:
+        raise BenchmarkError(f"{name}: nobody got a result")
+    named = [seconds for seconds in told.retry_after if seconds]
+    return {
+        "load": name,
+        "callers_per_s": rate and round(rate, 2),
+        "lasted_s": round(told.lasted_s, 1),
+        "results_per_s": round(told.rate, 3),
+        "offered": told.offered,
+        "refused": len(told.retry_after),
+        "refused_with_retry_after": len(named),
+        "retry_after_s": [min(named), max(named)] if named else [],
+        "p50_ms": round(float(np.percentile(told.took_s, 50)) * 1e3, 2),
+        "p99_ms": round(float(np.percentile(told.took_s, 99)) * 1e3, 2),
+    }
+
+
+def _wait(gateway: GatewayProcess) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    alive = lambda: gateway.child.running  # noqa: E731
+    if probe.poll(gateway.check_ready, alive=alive, deadline=deadline) is not None:
+        raise gateway.child.failure(gateway.name, _START_TIMEOUT_S)
+
+
+def _targets(results: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = {row["load"]: row for row in results["loads"]}
+    half, twice = rows["half"], rows["twice"]
+    p99 = twice["p99_ms"] / half["p99_ms"]
+    throughput = twice["results_per_s"] / results["best_per_s"]
+    told = twice["refused_with_retry_after"]
+    added = results["overhead"]["added_p50_ms"]
+    return [
+        (
+            f"at twice the load, p99 of results at most {MOST_P99:g} of that at half",
+            f"{p99:.2f}",
+            _yes(p99 <= MOST_P99),
+        ),
+        (
+            f"results at least {LEAST_THROUGHPUT:g} of the best",
+            f"{throughput:.2f}",
+            _yes(throughput >= LEAST_THROUGHPUT),
+        ),
+        (
+            "all others get 503 with Retry-After",
+            f"{told} of {twice['refused']}",
+            _yes(told == twice["refused"] > 0),
+        ),
+        (
+            f"the gateway adds at most {MOST_OVERHEAD_MS:g} ms at p50",
+            f"{added:.2f} ms",
+            _yes(added <= MOST_OVERHEAD_MS),
+        ),
+    ]
+
+
+def _load(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["load"],
+        "" if row["callers_per_s"] is None else f"{row['callers_per_s']:.1f}",
+        f"{row['lasted_s']:.0f}",
+        f"{row['results_per_s']:.1f}",
+        f"{row['refused']} of {row['offered']}",
+        f"{row['p50_ms']:.0f}",
+        f"{row['p99_ms']:.0f}",
+        " to ".join(map(str, row["retry_after_s"])),
+    )
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "**no**"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"bench: {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
