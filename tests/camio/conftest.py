@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,14 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     server: RedisServer = request.getfixturevalue("redis_server")
     assert server.command("FLUSHALL") == b"+OK\r\n"
     return server.url
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a port where nobody listens, kept so by being bound."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"redis://:hush@127.0.0.1:{bound.getsockname()[1]}/0"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import structlog
 
 from deckwatch_gateway.camio.redis_store import RedisStore, _dangers
-from deckwatch_gateway.camio.store import PENDING, open_store
+from deckwatch_gateway.camio.store import PENDING, STATES, open_store
 from deckwatch_vision.errors import QueueUnavailable, UsageError
 
 from .queues import PLENTY, RedisServer, arrival, opened
@@ -56,14 +55,6 @@ def test_a_server_that_is_away_at_the_start_is_no_failure(nobody: str) -> None:
     with structlog.testing.capture_logs() as lines:
         asyncio.run(run())
     assert [line["event"] for line in lines] == ["the queue cannot be reached"]
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """The address of a port where nobody listens, kept so by being bound."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"redis://:hush@127.0.0.1:{bound.getsockname()[1]}/0"
 
 
 def test_a_full_server_takes_no_more_and_still_finishes_what_it_has(
@@ -125,6 +116,28 @@ def test_nothing_is_left_in_the_stream_once_all_is_done(redis_server: RedisServe
             assert redis_server.command("GET", f"{prefix}:bytes") == b"$1\r\n0\r\n"
             # The stream with its group, and the counter.
             assert redis_server.command("DBSIZE") == b":2\r\n"
+
+    asyncio.run(run())
+
+
+def test_much_is_purged_at_once(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis_server.command("FLUSHALL")
+    monkeypatch.setattr("deckwatch_gateway.camio.redis_store.AT_ONCE", 4)
+
+    async def run() -> None:
+        async with opened(redis_server.url) as store:
+            for number in range(20):
+                await store.put(arrival(str(number)), PLENTY)
+                claim = await store.claim(60)
+                assert claim is not None
+                if number % 2:
+                    await store.dead(claim, "status 404")
+                else:
+                    await store.label(claim, b"labels")
+                    await store.delivered(claim)
+            gone = await store.purge(keep_delivered_s=0, keep_dead_s=60, max_dead=1)
+            assert len(gone) == 9
+            assert len(await store.entries(STATES)) == 1
 
     asyncio.run(run())
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -87,6 +88,43 @@ def test_the_file_shrinks_again(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert path.stat().st_size < 500_000
+
+
+def test_deleted_pictures_are_gone_from_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "q.sqlite"
+
+    async def run() -> None:
+        async with opened(str(path)) as store:
+            await store.put(arrival(body=b"a face on deck" * 1000), PLENTY)
+            claim = await store.claim(60)
+            assert claim is not None
+            await store.label(claim, b"labels")
+
+    asyncio.run(run())
+    assert [one.name for one in tmp_path.iterdir()] == ["q.sqlite"]
+    assert b"labels" in path.read_bytes()
+    assert b"a face on deck" not in path.read_bytes()
+
+
+def test_a_clock_that_is_set_back_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ship's computer without a battery finds out the time when the link is up."""
+
+    async def run() -> None:
+        async with opened(str(tmp_path / "q.sqlite")) as store:
+            await store.put(arrival("a"), PLENTY)
+            claim = await store.claim(60)
+            assert claim is not None
+            await store.postpone(claim, 300, "status 503")
+            assert await store.claim(60) is None
+            now = time.time()
+            monkeypatch.setattr("time.time", lambda: now - 10 * 24 * 3600)
+            again = await store.claim(60)
+            assert again is not None
+            assert await store.claim(60) is None
+
+    asyncio.run(run())
 
 
 def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:

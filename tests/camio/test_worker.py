@@ -26,7 +26,7 @@ from deckwatch_vision.species import DEMO, LabelSet
 from .conftest import Start
 from .fake import FakeCamio
 from .gateways import TIMESTAMP, FastTriton, Hooked, hooked_gateway, photo, settled
-from .queues import DEADLINE_S, PLENTY, arrival, opened
+from .queues import DEADLINE_S, PLENTY, RedisServer, arrival, opened
 
 WaitFor = Callable[[Callable[[], object]], None]
 
@@ -292,6 +292,20 @@ def test_an_event_that_only_got_old_is_tried_once_more(queue: str) -> None:
     """All gateways were down for longer than the longest age."""
     entry = step(queue, Outcome("delivered", ""), pace=replace(PACE, max_age_s=0))
     assert entry.state == "delivered"
+
+
+def test_pictures_that_a_server_lost_are_no_event_without_images(
+    redis_server: RedisServer, jpeg: bytes, camio: FakeCamio, triton: FastTriton, wait_for: WaitFor
+) -> None:
+    redis_server.command("FLUSHALL")
+    triton.trouble = away
+    with hooked_gateway(redis_server.url, triton, camio) as hooked:
+        hooked.send(camio.event([photo(jpeg)]))
+        [event] = hooked.waiting()
+        assert redis_server.command("DEL", f"{{deckwatch:camio}}:body:{event['id']}") == b":1\r\n"
+        wait_for(lambda: entries(hooked.queue, "dead"))
+    assert "lost the event's pictures" in entries(redis_server.url, "dead")[0].reason
+    assert camio.callbacks == []
 
 
 def test_pauses_grow_up_to_the_longest_and_are_spread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from deckwatch_gateway.camio.cli_events import events, replay
 from deckwatch_gateway.camio.cli_hooks import hooks, register
 
 HELP = "Register Camio hooks; list and replay the events that came."
@@ -18,3 +19,5 @@ def _() -> None:
 
 camio.command("register")(register)
 camio.command("hooks")(hooks)
+camio.command("events")(events)
+camio.command("replay")(replay)

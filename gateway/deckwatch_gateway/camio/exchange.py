@@ -85,7 +85,6 @@ class Exchange:
         if self._store is None:
             return
         settings = self._settings
-        await self._store.start()
         callbacks = Callbacks(
             CallbackRules.of(settings), timeout_s=settings.camio_callback_timeout_s
         )
@@ -129,6 +128,7 @@ class Exchange:
 
     async def _look(self, store: Store) -> None:
         """Keep the gauges fresh and the queue tidy."""
+        await store.start()
         waited_s = PURGE_S
         while True:
             try:

@@ -47,7 +47,7 @@ end
 local function drop_body(id)
   local size = redis.call('STRLEN', body(id))
   if size > 0 then
-    redis.call('DEL', body(id))
+    redis.call('UNLINK', body(id))
     redis.call('DECRBY', BYTES, size)
   end
 end
@@ -206,19 +206,18 @@ function commands.tally()
   }
 end
 
--- At most `most` of each kind a call, so that the server is never busy for long.
+-- At most `most` of each kind a call, so that the server is never busy for long; says first
+-- whether that was all.
 function commands.purge(keep_delivered, keep_dead, max_dead, most)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DELIVERED, '-inf',
-    now - tonumber(keep_delivered), 'LIMIT', 0, most)) do
-    forget(id)
-  end
+  most = tonumber(most)
+  local old = redis.call('ZRANGEBYSCORE', DELIVERED, '-inf', now - tonumber(keep_delivered),
+    'LIMIT', 0, most)
+  for _, id in ipairs(old) do forget(id) end
   local gone = redis.call('ZRANGEBYSCORE', DEAD, '-inf', now - tonumber(keep_dead), 'LIMIT', 0, most)
-  local surplus = redis.call('ZCARD', DEAD) - tonumber(max_dead)
-  if surplus > #gone then
-    gone = redis.call('ZRANGE', DEAD, 0, math.min(surplus, tonumber(most)) - 1)
-  end
+  local surplus = math.min(redis.call('ZCARD', DEAD) - tonumber(max_dead), most)
+  if surplus > #gone then gone = redis.call('ZRANGE', DEAD, 0, surplus - 1) end
   for _, id in ipairs(gone) do forget(id) end
-  return gone
+  return { (#old < most and #gone < most) and 1 or 0, gone }
 end
 
 -- Gateways that are gone leave their names in the group; one that holds nothing may go as well.

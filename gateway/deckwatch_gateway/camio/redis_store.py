@@ -171,7 +171,12 @@ class RedisStore:
         self, *, keep_delivered_s: float, keep_dead_s: float, max_dead: int
     ) -> list[str]:
         """See `Store.purge`."""
-        gone = await self._run("purge", _ms(keep_delivered_s), _ms(keep_dead_s), max_dead, AT_ONCE)
+        limits = (_ms(keep_delivered_s), _ms(keep_dead_s), max_dead, AT_ONCE)
+        gone: list[bytes] = []
+        finished = 0
+        while not finished:
+            finished, some = await self._run("purge", *limits)
+            gone += some
         await self._run("tidy", _ms(CONSUMER_IDLE_S))
         return [one.decode() for one in gone]
 

@@ -6,7 +6,6 @@ The secret is in the path; routes are logged and counted by their template, so i
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
@@ -15,7 +14,7 @@ from deckwatch_gateway.camio import documentation
 from deckwatch_gateway.camio.event import CamioEventError, Event, event_id, parse_event
 from deckwatch_gateway.camio.exchange import Desk, Exchange
 from deckwatch_gateway.camio.metrics import Received
-from deckwatch_gateway.camio.store import PENDING, Arrival, Entry
+from deckwatch_gateway.camio.store import PENDING, Arrival, Entry, iso_time
 from deckwatch_gateway.keys import Key
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.problems import ProblemError
@@ -150,12 +149,8 @@ def _shown(entry: Entry) -> dict[str, Any]:
         "camera": entry.camera,
         "images": entry.images,
         "state": entry.state,
-        "received_at": _iso(entry.received_at),
+        "received_at": iso_time(entry.received_at),
         "attempts": entry.attempts,
-        "due_at": _iso(entry.due_at),
+        "due_at": iso_time(entry.due_at),
         "reason": entry.reason,
     }
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

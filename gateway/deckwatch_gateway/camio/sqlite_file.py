@@ -1,11 +1,14 @@
-"""The SQLite file of a queue: its tables, and opening it."""
+"""The SQLite file of a queue: its tables, opening it, reading a row."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from deckwatch_gateway.camio.store import Entry, host_of
 from deckwatch_vision.errors import UsageError
 
 SCHEMA = 1
@@ -29,6 +32,12 @@ CREATE INDEX by_state ON events (state, changed_at);
 CREATE INDEX by_size ON events (size) WHERE size > 0;
 CREATE TABLE bodies (id TEXT PRIMARY KEY, body BLOB NOT NULL);
 """
+
+# The columns that `read_entry` reads.
+ENTRY = (
+    "id, key_name, camera, images, callback_url, state, received_at, since, due_at, attempts, "
+    "unfinished, reason"
+)
 
 
 def open_file(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -69,6 +78,8 @@ def _prepare(base: sqlite3.Connection, path: Path) -> None:
     # An acknowledged event survives a power cut: the log is on disk before `put` returns.
     base.execute("PRAGMA synchronous=FULL")
     base.execute(f"PRAGMA journal_size_limit={MAX_LOG_BYTES}")
+    # Pictures can show people: what is deleted is overwritten, not only marked as free.
+    base.execute("PRAGMA secure_delete=ON")
     if _version(base) == 0:
         base.execute("BEGIN IMMEDIATE")
         if _version(base) == 0:  # and no other process was faster
@@ -85,3 +96,9 @@ def _prepare(base: sqlite3.Connection, path: Path) -> None:
 
 def _version(base: sqlite3.Connection) -> int:
     return int(base.execute("PRAGMA user_version").fetchone()[0])
+
+
+def read_entry(row: Sequence[Any]) -> Entry:
+    """What can be told of the event in a row that begins with `ENTRY`."""
+    facts: tuple[Any, ...] = (*row[:4], host_of(row[4]), *row[5:12])
+    return Entry(*facts)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from deckwatch_gateway.camio.sqlite_file import open_file
+from deckwatch_gateway.camio.sqlite_file import ENTRY, open_file, read_entry
 from deckwatch_gateway.camio.store import (
     MAX_REASON,
     Arrival,
@@ -27,14 +27,11 @@ from deckwatch_gateway.camio.store import (
     Put,
     State,
     Tally,
-    host_of,
 )
 from deckwatch_vision.errors import QueueUnavailable
 
-_ENTRY = (
-    "id, key_name, camera, images, callback_url, state, received_at, since, due_at, attempts, "
-    "unfinished, reason"
-)
+# Longer than the longest lease, pause and Retry-After (an hour each).
+LONGEST_WAIT_S = 2 * 3600.0
 _WAITS = "state IN ('received', 'labelled')"
 # Out of `delivered` or `dead`, back to where it was: with labels they are sent, else it gets some.
 _AGAIN = (
@@ -193,20 +190,25 @@ class SqliteStore:
 
     def _claim(self, lease_s: float) -> Claim | None:
         now = time.time()
-        due = f"SELECT id FROM events WHERE {_WAITS} AND due_at <= ? ORDER BY due_at LIMIT 1"
+        due = (
+            f"SELECT id FROM events WHERE {_WAITS} AND (due_at <= ? OR due_at > ?) "
+            "ORDER BY due_at LIMIT 1"
+        )
+        # Nothing waits for longer than that: if it seems so, the machine's clock was set back.
+        late = now + LONGEST_WAIT_S
         # Looked up first without a lock: a gateway with nothing to do must not disturb the others.
-        if self._one(due, now) is None:
+        if self._one(due, now, late) is None:
             return None
         token = secrets.token_hex(8)
         with self._writing():
             row = self._one(
                 "UPDATE events SET due_at = ?, token = ?, unfinished = unfinished + 1 "
-                f"WHERE id = ({due}) RETURNING {_ENTRY}, answer",
-                now + lease_s, token, now,
+                f"WHERE id = ({due}) RETURNING {ENTRY}, answer",
+                now + lease_s, token, now, late,
             )  # fmt: skip
             if row is None:
                 return None
-            entry = _entry(row)
+            entry = read_entry(row)
             body = self._one("SELECT body FROM bodies WHERE id = ?", entry.id)
         return Claim(
             entry=entry,
@@ -233,11 +235,11 @@ class SqliteStore:
     def _entries(self, states: tuple[State, ...], key_name: str | None, limit: int) -> list[Entry]:
         marks = ", ".join("?" * len(states))
         rows = self._base.execute(
-            f"SELECT {_ENTRY} FROM events WHERE state IN ({marks}) AND (? IS NULL OR key_name = ?) "
+            f"SELECT {ENTRY} FROM events WHERE state IN ({marks}) AND (? IS NULL OR key_name = ?) "
             "ORDER BY received_at LIMIT ?",
             (*states, key_name, key_name, limit),
         )
-        return [_entry(row) for row in rows]
+        return [read_entry(row) for row in rows]
 
     def _tally(self) -> Tally:
         rows = self._base.execute(
@@ -291,8 +293,3 @@ class SqliteStore:
 
     def _one(self, statement: str, *values: object) -> Any:
         return self._base.execute(statement, values).fetchone()
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    facts: tuple[Any, ...] = (*row[:4], host_of(row[4]), *row[5:12])
-    return Entry(*facts)

@@ -72,6 +72,9 @@ class Steps:
             return None
         attempts = claim.entry.attempts
         answer = claim.answer
+        if answer is None and not claim.body:
+            await self._dead(claim, "The queue's server has lost the event's pictures.")
+            return None
         if answer is None:
             try:
                 labelled = await self._labeller.label(claim.body, claim.entry.id)

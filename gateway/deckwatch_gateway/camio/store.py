@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -200,6 +201,11 @@ def default_file() -> Path:
     """The file of a queue for which no other place is named."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "deckwatch" / FILE
+
+
+def iso_time(seconds: float) -> str:
+    """Seconds since 1970 in ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def host_of(url: str) -> str:
