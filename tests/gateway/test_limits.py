@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +73,18 @@ def test_a_slow_body_is_given_up(small: Running) -> None:
     assert small.caller.metric("held_bytes") == 0
 
 
+def test_a_trickle_is_given_up_although_it_never_stops(small: Running) -> None:
+    """One byte after the other: the time is for the whole body, not from byte to byte."""
+    with small.raw() as bare:
+        bare.sendall(POST + b"Content-Length: 60000\r\n\r\n")
+        sender = threading.Thread(target=_trickle, args=(bare,))
+        sender.start()
+        status, headers, body = read_answer(bare)
+        sender.join()
+    assert (status, body["code"], headers["connection"]) == (408, "body-too-slow", "close")
+    assert small.caller.metric("held_bytes") == 0
+
+
 def test_a_caller_that_hangs_up_leaves_nothing_behind(
     start_gateway: Callable[..., Running], nowhere: str
 ) -> None:
@@ -113,6 +127,15 @@ def _send_much(bare: object) -> None:
             bare.sendall(b"a" * KIB)  # type: ignore[attr-defined]
     except OSError:
         pass  # it was closed in between, as it should be
+
+
+def _trickle(bare: socket.socket) -> None:
+    try:
+        for _ in range(60_000):
+            bare.sendall(b"a")
+            time.sleep(0.01)
+    except OSError:
+        pass  # closed by the gateway, as it should be
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\nHost:"])

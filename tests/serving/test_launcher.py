@@ -22,7 +22,13 @@ from deckwatch_serving.cli import curl_line
 from deckwatch_serving.gateway import GatewayProcess
 from deckwatch_serving.launcher import Launcher, Watch
 from deckwatch_serving.triton import EmbeddedTriton
-from deckwatch_vision.errors import LauncherError, MissingExtra, ServerError, ServerUnavailable
+from deckwatch_vision.errors import (
+    LauncherError,
+    MissingExtra,
+    ServerError,
+    ServerUnavailable,
+    UsageError,
+)
 from tests.serving.processes import alive, family, find, shared_memory, wait_until
 from tests.tiny_release import write_tiny_release
 
@@ -311,6 +317,32 @@ def test_crashes_long_ago_are_forgiven(tmp_path: Path) -> None:
     watch.step(now + launcher.STABLE_S + 1)
     assert watch.crashes == 0
     server.child.stop(at_once=True)
+
+
+def test_a_gateway_that_asks_for_keys_is_checked_too(
+    tiny_server: EmbeddedTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECKWATCH_API_KEYS", "bridge correct-horse-battery-staple")
+    gateway = GatewayProcess(tiny_server.grpc_url, port=0)
+    gateway.start()
+    try:
+        error = probe.poll(
+            gateway.check_ready,
+            alive=lambda: gateway.child.running,
+            deadline=time.monotonic() + 30,
+        )
+        assert error is None
+        gateway.check_answers()
+        picture = probe.generated_picture()
+        assert probe.request(gateway.port, "POST", "/classifyfish", body=picture)[0] == 401
+    finally:
+        gateway.child.stop()
+
+
+def test_https_is_not_for_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECKWATCH_TLS_CERT", "/etc/tls.crt")
+    with pytest.raises(UsageError, match="deckwatch gateway serve"):
+        GatewayProcess("grpc://127.0.0.1:8001")
 
 
 def test_the_gateway_process_answers_and_refuses(tiny_server: EmbeddedTriton) -> None:
