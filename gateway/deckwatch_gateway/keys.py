@@ -3,7 +3,7 @@
 An entry is words in this order; entries are separated by commas or line breaks, and a # begins
 a comment:
 
-    bridge sha256:9f86d08...0a08 classify     name, digest of the key, scopes
+    bridge sha256:bafc889...ceb4 classify     name, digest of the key, scopes
     office correct-horse-battery-staple       name, the key itself; the usual scopes
     correct-horse-battery-staple              the key alone; it is named by its digest
 
