@@ -13,13 +13,16 @@ from deckwatch_vision.errors import UsageError
 
 def run(file: Path | None = None) -> int:
     """Serve with the settings of the environment and of `file`; the exit status."""
-    from deckwatch_gateway.logs import configure
+    from deckwatch_gateway.logs import configure, log
     from deckwatch_gateway.server import GatewayServer
-    from deckwatch_gateway.settings import read_settings
+    from deckwatch_gateway.settings import Settings, read_settings
+    from deckwatch_gateway.settings.sources import misspelt
 
     try:
         settings = read_settings(file)
         configure(settings.log_level)
+        for variable, meant in misspelt(Settings).items():
+            log.warning("unknown variable", variable=variable, did_you_mean=meant)
         server = GatewayServer(settings)
     except UsageError as error:
         sys.stderr.write(f"deckwatch gateway: {error}\n")

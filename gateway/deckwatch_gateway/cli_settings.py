@@ -23,10 +23,13 @@ def settings(
       deckwatch gateway settings
       deckwatch gateway settings --json | jq -r 'select(.origin != "default").variable'
     """
-    from deckwatch_gateway.settings import read_settings
+    from deckwatch_gateway.settings import Settings, read_settings
     from deckwatch_gateway.settings.listing import listed
+    from deckwatch_gateway.settings.sources import misspelt
 
     rows = listed(read_settings(file), file)
+    for variable, meant in misspelt(Settings).items():
+        typer.echo(f"{variable} is no setting. Did you mean {meant}?", err=True)
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row.as_dict(), ensure_ascii=False))

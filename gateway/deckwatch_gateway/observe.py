@@ -97,9 +97,8 @@ class Observe:
     def _note(self, scope: Scope, status: int, seconds: float, trace: Trace | None) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         code = scope.get("deckwatch.code")
-        # By name and never the key itself; the address is the caller's also behind a proxy.
-        key = scope.get("deckwatch.key")
-        client = scope.get("deckwatch.client") or (scope["client"] and scope["client"][0])
+        key = scope.get("deckwatch.key")  # its name, never the key itself
+        client = scope["client"][0] if scope["client"] else None
         self._metrics.count(route, scope["method"], status, code, seconds)
         write = log.debug if route in QUIET_ROUTES or route == PAGE_FILES else log.info
         facts = {name: value for name, value in (("code", code), ("key", key)) if value is not None}

@@ -72,7 +72,7 @@ def process(**environment: str) -> Iterator[Process]:
     ("setting", "cure"),
     [
         ({"host": "0.0.0.0"}, "DECKWATCH_ALLOW_PUBLIC=true"),
-        ({"triton": "somewhere"}, "grpc://127.0.0.1:8001"),
+        ({"triton": "somewhere"}, "Give grpc://host:port"),
         ({"host": "127.0.0.1", "port": "0", "max_in_flight": "none"}, "DECKWATCH_MAX_IN_FLIGHT"),
     ],
 )
@@ -207,21 +207,37 @@ def refused(url: str) -> bool:
     return False
 
 
-def test_the_log_has_request_ids_and_no_secrets(nowhere: str) -> None:
-    with process(triton=nowhere) as running:
+def test_the_log_has_ids_keys_names_and_callers_and_no_secrets(nowhere: str) -> None:
+    keys = {"api_keys": "boat hush-key-long-enough-1", "camio_keys": "fleet hush-key-long-enough-2"}
+    with process(triton=nowhere, trusted_proxies="127.0.0.0/8", **keys) as running:
         url = running.first_line()["url"]
         with httpx2.Client(base_url=url, trust_env=False) as caller:
             caller.post(
                 "/classifyfish?key=hush-1",
                 content=b"not a picture",
-                headers={"X-Request-ID": "trip-7", "Authorization": "Bearer hush-2"},
+                headers={
+                    "X-Request-ID": "trip-7",
+                    "Authorization": "Bearer hush-key-long-enough-1",
+                    "X-Forwarded-For": "203.0.113.9",
+                },
             )
+            caller.post("/classifyfish", headers={"X-API-Key": "hush-2"})
+            caller.get("/tasks/hush-key-long-enough-2")
             caller.get("/tasks/hush-3")
+            caller.get("/hush-4")
         running.popen.send_signal(signal.SIGTERM)
         _, lines = running.finish()
     requests = [line for line in lines if line["event"] == "request"]
-    assert [line["route"] for line in requests] == ["/classifyfish", "unmatched"]
+    assert [(line["route"], line["status"]) for line in requests] == [
+        ("/classifyfish", 415),
+        ("/classifyfish", 401),
+        ("/tasks/{api_key:path}", 200),
+        ("/tasks/{api_key:path}", 400),
+        ("unmatched", 404),
+    ]
     assert requests[0]["request_id"] == "trip-7"
     assert requests[0]["code"] == "unsupported-format"
-    assert requests[0]["status"] == 415
+    assert requests[0]["key"] == "boat"
+    assert requests[0]["client"] == "203.0.113.9"
+    assert requests[1]["client"] == "127.0.0.1"
     assert "hush" not in json.dumps(lines)

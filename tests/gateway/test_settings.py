@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from deckwatch_gateway.cli import gateway
 from deckwatch_gateway.settings import Settings, is_loopback, read_settings
 from deckwatch_gateway.settings.listing import is_secret, listed
+from deckwatch_gateway.settings.sources import OTHERS, misspelt
 from deckwatch_vision.errors import UsageError
 
 
@@ -218,3 +219,14 @@ def test_the_command_refuses_wrong_settings(write: Callable[[str], Path]) -> Non
     found = command()
     assert found.stdout == ""
     assert isinstance(found.exception, UsageError)
+
+
+def test_a_variable_that_is_nearly_a_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DECKWATCH_MAX_INFLIGHT", *(OTHERS - {"DECKWATCH_SETTINGS"})):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("DECKWATCH_SERVICE_HOST", "10.0.0.7")  # as Kubernetes does
+    assert misspelt(Settings) == {"DECKWATCH_MAX_INFLIGHT": "DECKWATCH_MAX_IN_FLIGHT"}
+    found = command()
+    assert found.exit_code == 0
+    assert "DECKWATCH_MAX_INFLIGHT is no setting. Did you mean DECKWATCH_MAX_IN" in found.stderr
+    assert "DECKWATCH_MAX_INFLIGHT" not in found.stdout

@@ -30,6 +30,15 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
     "otlp_endpoint": ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 }
 
+# Of other parts of Deckwatch; their names are near enough to those of settings to be mistaken.
+OTHERS = frozenset(
+    PREFIX + each
+    for each in (
+        "API_KEY", "DATA", "MLFLOW", "MODEL_REPOSITORY", "RUNTIME", "SERVER", "SETTINGS",
+        "TRITON_HEADER",
+    )
+)  # fmt: skip
+
 Origin = Literal["environment", "file", "default"]
 
 _given: ContextVar[Path | None] = ContextVar("settings_file", default=None)
@@ -118,6 +127,21 @@ def origin(name: str) -> Origin:
             if name in tomllib.load(file):
                 return "file"
     return "default"
+
+
+def misspelt(settings: type[BaseSettings]) -> dict[str, str]:
+    """Variables that are no settings but nearly, with the variable that was probably meant.
+
+    Only told and not refused: whatever runs the gateway may set variables of its own.
+    """
+    known = [PREFIX + name.upper() for name in settings.model_fields]
+    unknown = [
+        each
+        for each in os.environ
+        if each.upper().startswith(PREFIX) and each.upper() not in OTHERS.union(known)
+    ]
+    near = {each: difflib.get_close_matches(each.upper(), known, 1, 0.85) for each in unknown}
+    return {each: found[0] for each, found in sorted(near.items()) if found}
 
 
 def _unknown(key: str, path: Path, settings: type[BaseSettings]) -> str:
