@@ -34,11 +34,13 @@ pytestmark = pytest.mark.stack
 class Process:
     """A gateway process and the lines of its log so far."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(
+        self, *, command: tuple[str, ...] = ("deckwatch_gateway",), **environment: str
+    ) -> None:
         inherited = {key: val for key, val in os.environ.items() if "DECKWATCH_" not in key}
         given = {f"DECKWATCH_{name.upper()}": value for name, value in environment.items()}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "deckwatch_gateway"],
+            [sys.executable, "-m", *command],
             env=inherited | {"DECKWATCH_PORT": "0"} | given,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -58,8 +60,8 @@ class Process:
 
 
 @contextmanager
-def process(**environment: str) -> Iterator[Process]:
-    running = Process(**environment)
+def process(*command: str, **environment: str) -> Iterator[Process]:
+    running = Process(command=command or ("deckwatch_gateway",), **environment)
     try:
         yield running
     finally:
@@ -102,6 +104,28 @@ def test_stops_with_status_0(number: signal.Signals, nowhere: str) -> None:
         running.popen.send_signal(number)
         status, _ = running.finish()
     assert status == 0
+
+
+def test_the_command_serves_with_a_file_of_settings(nowhere: str, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'triton = "{nowhere}"\nmax_in_flight = 3\n')
+    command = ("deckwatch_client.cli", "gateway", "serve", "--file", str(file))
+    with process(*command, max_inflight="7") as running:
+        told = running.first_line()
+        assert (told["variable"], told["did_you_mean"]) == (
+            "DECKWATCH_MAX_INFLIGHT", "DECKWATCH_MAX_IN_FLIGHT",
+        )  # fmt: skip
+        url = running.first_line()["url"]
+        text = httpx2.get(f"{url}/metrics", trust_env=False).text
+        assert "deckwatch_gateway_in_flight_limit 3.0" in text
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.finish()[0] == 0
+
+        file.write_text("max_in_flight = 0")
+    with process(*command) as running:
+        _, err = running.popen.communicate(timeout=DEADLINE_S)
+    assert running.popen.returncode == 2
+    assert f"max_in_flight = 0 in {file}" in err
 
 
 def test_what_is_in_flight_is_finished(triton_server: EmbeddedTriton) -> None:
