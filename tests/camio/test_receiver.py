@@ -63,6 +63,29 @@ def test_a_wrong_key(hooked: Hooked, key: str) -> None:
     assert hooked.metric('events_total{outcome="wrong-key"}') >= 1
 
 
+def test_camio_needs_no_key_but_that_in_its_path(start: Start) -> None:
+    hooked = start(api_keys="office a-key-for-everything-else")
+    assert hooked.caller.post("/classifyfish", content=b"x").status_code == 401
+    hooked.send(hooked.camio.event([]))
+    assert hooked.camio.wait(callbacks=1)
+
+
+def test_who_guesses_keys_is_slowed_down(start: Start) -> None:
+    hooked = start(wrong_keys_a_minute=3)
+    answers = [hooked.caller.post(f"/tasks/guess-{number}", content=b"") for number in range(4)]
+    assert [told(one)[0] for one in answers] == [400, 400, 400, 429]
+    assert int(answers[3].headers["retry-after"]) >= 1
+    assert told(hooked.caller.get(f"/tasks/{KEY}"))[0] == 429, "or he would know that it is right"
+
+
+def test_a_key_that_was_withdrawn_locks_nobody_out(start: Start) -> None:
+    """Camio goes on sending with it, from the same addresses as with all others."""
+    hooked = start(wrong_keys_a_minute=3)
+    for _ in range(20):
+        assert told(hooked.caller.post("/tasks/withdrawn-key-of-old", content=b"{}")) == WRONG
+    hooked.send(hooked.camio.event([]))
+
+
 def test_a_key_of_odd_characters_is_found_behind_their_percent_signs(hooked: Hooked) -> None:
     assert "/" in OTHER_KEY
     assert "%2F" in OTHER_KEY
@@ -226,7 +249,7 @@ def test_the_key_is_in_no_log_no_metric_and_no_answer(
 def test_the_document_describes_the_routes(hooked: Hooked) -> None:
     paths = hooked.caller.get("/openapi.json").json()["paths"]
     posted = paths["/tasks/{api_key}"]["post"]
-    assert {"200", "400", "408", "413", "503"} <= set(posted["responses"])
+    assert {"200", "400", "408", "413", "429", "503"} <= set(posted["responses"])
     assert posted["responses"]["200"]["content"]["text/plain"]["example"] == "ok"
     listed: dict[str, Any] = paths["/tasks/{api_key}"]["get"]["responses"]["200"]
     assert "application/json" in listed["content"]

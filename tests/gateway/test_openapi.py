@@ -27,6 +27,9 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
         ("/readyz", "get"),
         ("/metrics", "get"),
         ("/v1/release", "get"),
+        ("/tasks/", "get"),
+        ("/tasks/{api_key}", "get"),
+        ("/tasks/{api_key}", "post"),
         ("/", "get"),
     }
 

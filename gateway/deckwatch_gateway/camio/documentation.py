@@ -99,16 +99,29 @@ def _text(description: str, example: str, *, retry: bool = False) -> dict[str, A
     return answer
 
 
+_KEY = {
+    "name": "api_key",
+    "in": "path",
+    "required": True,
+    "description": "One of the keys given out for Camio's hooks.",
+    "schema": {"type": "string"},
+}
+_GUESSED = _text(
+    "Too many different wrong keys came from this address.",
+    "Too many wrong keys came from this address. Try again in 3 s, and send fewer at a time.",
+    retry=True,
+)
 POST: dict[str, Any] = {
     "summary": "An event of Camio's",
     "description": "It is stored before it is answered; the labels go to its callback_url later, "
     "at least once, the same bytes each time. An empty body is no event, and no error. The "
     "Content-Type does not matter.",
     "openapi_extra": {
+        "parameters": [_KEY],
         "requestBody": {
             "required": False,
             "content": {"application/json": {"schema": _EVENT, "example": EVENT_EXAMPLE}},
-        }
+        },
     },
     "responses": {
         200: _text("It is stored, or was before.", "ok"),
@@ -118,6 +131,7 @@ POST: dict[str, Any] = {
         ),
         408: _text("The body came too slowly.", "Only 12 bytes of the body arrived within 30 s."),
         413: _text("The event has too many bytes.", "The event has more than 33,554,432 bytes."),
+        429: _GUESSED,
         503: _text(
             "The queue is full or away; see Retry-After.",
             "The queue of events is full. Send the event again later.",
@@ -129,12 +143,14 @@ LIST: dict[str, Any] = {
     "summary": "The events of a key that wait",
     "description": "Those that are not yet recognised, or whose labels were not yet taken; the "
     "oldest first, a thousand at most.",
+    "openapi_extra": {"parameters": [_KEY]},
     "responses": {
         200: {
             "description": "The events.",
             "content": {"application/json": {"schema": _LISTED, "example": LIST_EXAMPLE}},
         },
         400: _text("A wrong key.", "Invalid API Key"),
+        429: _GUESSED,
         503: _text(
             "The queue is away; see Retry-After.",
             "The queue of events is away at the moment. Send the event again later.",

@@ -12,6 +12,7 @@ from deckwatch_gateway.admission import Gate
 from deckwatch_gateway.body import BodyReader
 from deckwatch_gateway.camio.callback_url import CallbackRules
 from deckwatch_gateway.camio.delivery import Callbacks
+from deckwatch_gateway.camio.guesses import Guesses
 from deckwatch_gateway.camio.labeller import Labelled, Labeller
 from deckwatch_gateway.camio.labels import LabelRules
 from deckwatch_gateway.camio.metrics import CamioMetrics
@@ -68,6 +69,7 @@ class Exchange:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self.metrics = CamioMetrics(metrics.registry)
+        self.guesses = Guesses()
         self._keys = _keys(settings)
         # A file may bring the first key later.
         on = bool(self._keys) or settings.camio_keys_file is not None

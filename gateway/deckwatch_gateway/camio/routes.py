@@ -6,10 +6,11 @@ The secret is in the path; routes are logged and counted by their template, so i
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Path, Request, Response
+from fastapi import FastAPI, Request, Response
 
+from deckwatch_gateway.access import Access, caller
 from deckwatch_gateway.camio import documentation
 from deckwatch_gateway.camio.event import CamioEventError, Event, event_id, parse_event
 from deckwatch_gateway.camio.exchange import Desk, Exchange
@@ -30,15 +31,13 @@ BUSY = "Too much is being received at the moment. Send the event again later."
 SMALL_BYTES = 16 * 1024
 LISTED = 1000
 
-ApiKey = Annotated[str, Path(description="One of the keys given out for Camio's hooks.")]
 
-
-async def post_event(request: Request, api_key: ApiKey) -> Response:
+async def post_event(request: Request) -> Response:
     """Take an event in; it is on disk before it is answered."""
-    exchange: Exchange = request.app.state.parts.camio
-    key, desk = exchange.key(api_key), exchange.desk
-    if key is None or desk is None:
-        return _refuse(request, "wrong-key", 400, WRONG_KEY)
+    try:
+        key, desk = _admit(request)
+    except ProblemError as error:
+        return _refuse(request, "wrong-key", error.status, error.detail, error.headers)
     try:
         async with desk.bodies.read(request) as body:
             return await _take(request, desk, key, body)
@@ -52,18 +51,23 @@ async def post_event(request: Request, api_key: ApiKey) -> Response:
         return _refuse(request, "unavailable", 503, BUSY)
 
 
-async def list_events(request: Request, api_key: ApiKey) -> Response:
+async def list_events(request: Request) -> Response:
     """The events of this key that wait."""
-    exchange: Exchange = request.app.state.parts.camio
-    key, desk = exchange.key(api_key), exchange.desk
-    if key is None or desk is None:
-        return _refuse(request, "wrong-key", 400, WRONG_KEY)
+    try:
+        key, desk = _admit(request)
+    except ProblemError as error:
+        return _refuse(request, "wrong-key", error.status, error.detail, error.headers)
     try:
         entries = await desk.store.entries(PENDING, key_name=key.name, limit=LISTED)
     except QueueUnavailable as error:
         log.warning("queue", reason=str(error))
         return _refuse(request, "unavailable", 503, UNAVAILABLE)
     return json_response({"events": [_shown(entry) for entry in entries]})
+
+
+async def post_without_key(request: Request) -> Response:
+    """No key is a wrong one."""
+    return _refuse(request, "wrong-key", 400, WRONG_KEY)
 
 
 async def health() -> Response:
@@ -75,12 +79,28 @@ def add_camio_routes(app: FastAPI) -> None:
     """Hang the routes under `app`, with their documentation."""
     for path, method, endpoint, described in (
         ("/tasks/", "GET", health, documentation.HEALTH),
+        ("/tasks/", "POST", post_without_key, documentation.POST_WITHOUT_KEY),
         # A key may have a slash in it.
         ("/tasks/{api_key:path}", "POST", post_event, documentation.POST),
         ("/tasks/{api_key:path}", "GET", list_events, documentation.LIST),
     ):
         app.add_api_route(path, endpoint, methods=[method], response_model=None, **described)
     app.add_api_route("/tasks", health, methods=["GET"], include_in_schema=False)
+
+
+def _admit(request: Request) -> tuple[Key, Desk]:
+    """Whose key it is. Raises ProblemError 400 for a wrong one, 429 for too many of them."""
+    # Not by FastAPI's parameters: those bring an answer 422 that there never is.
+    presented: str = request.path_params["api_key"]
+    access: Access = request.app.state.parts.access
+    exchange: Exchange = request.app.state.parts.camio
+    access.check_attempts(request)
+    key, desk = exchange.key(presented), exchange.desk
+    if key is not None and desk is not None:
+        return key, desk
+    if exchange.guesses.is_new(caller(request), presented):
+        access.wrong_key(request)
+    raise ProblemError(400, "camio-wrong-key", WRONG_KEY)
 
 
 async def _take(request: Request, desk: Desk, key: Key, body: bytes) -> Response:
