@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from deckwatch_gateway import examples
+
 EVENT_EXAMPLE = {
     "user_id": "109010722686218614620",
     "camera": "deck-aft",
@@ -117,6 +119,7 @@ POST: dict[str, Any] = {
     "at least once, the same bytes each time. An empty body is no event, and no error. The "
     "Content-Type does not matter.",
     "openapi_extra": {
+        **examples.samples(empty="curl --request POST $BASE/tasks/$CAMIO_KEY"),
         "parameters": [_KEY],
         "requestBody": {
             "required": False,
@@ -143,7 +146,10 @@ LIST: dict[str, Any] = {
     "summary": "The events of a key that wait",
     "description": "Those that are not yet recognised, or whose labels were not yet taken; the "
     "oldest first, a thousand at most.",
-    "openapi_extra": {"parameters": [_KEY]},
+    "openapi_extra": {
+        **examples.samples(waiting="curl $BASE/tasks/$CAMIO_KEY"),
+        "parameters": [_KEY],
+    },
     "responses": {
         200: {
             "description": "The events.",
@@ -158,7 +164,13 @@ LIST: dict[str, Any] = {
         ),
     },
 }
+POST_WITHOUT_KEY: dict[str, Any] = {
+    "summary": "An event without a key, which is refused",
+    "openapi_extra": examples.samples(refused="curl --request POST $BASE/tasks/"),
+    "responses": {400: _text("There is no key in the address.", "Invalid API Key")},
+}
 HEALTH: dict[str, Any] = {
     "summary": "Whether Camio's hooks are there",
+    "openapi_extra": examples.samples(health="curl $BASE/tasks/"),
     "responses": {200: _text("They are.", "ok")},
 }
