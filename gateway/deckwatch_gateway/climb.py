@@ -10,8 +10,8 @@ from __future__ import annotations
 STEP = 1.5
 # A step up must bring so much, a step down may cost so much, or it is taken back.
 GAIN, COST = 1.08, 0.97
-# Periods between tries, once neither step was worth it.
-REST = 8
+# Periods between tries once one was not worth it, and after many of those: a try costs callers.
+REST, LONG_REST = 8, 64
 
 
 class Climb:
@@ -22,7 +22,8 @@ class Climb:
         self._most = most
         self.value = self._within(value)
         self._up = True
-        self._rest = 1  # the first period still works off what came before it
+        self._left = 1  # the first period still works off what came before it
+        self._rest = REST
         self._before: tuple[float, float] | None = None  # value and rate before the try
 
     def period(self, rate: float) -> None:
@@ -32,19 +33,24 @@ class Climb:
             self._before = None
             if rate < before * (GAIN if self._up else COST):
                 self.value = value
-                self._up = not self._up
-                self._rest = REST
+                self._turn()
                 return
-        if self._rest:
-            self._rest -= 1
+            self._rest = REST
+        if self._left:
+            self._left -= 1
             return
         tried = self._within(self.value * STEP if self._up else self.value / STEP)
         if tried == self.value:
-            self._up = not self._up
-            self._rest = REST
+            self._turn()
             return
         self._before = self.value, rate
         self.value = tried
+
+    def _turn(self) -> None:
+        """Rest, and then try the other way."""
+        self._up = not self._up
+        self._left = self._rest
+        self._rest = min(LONG_REST, 2 * self._rest)
 
     def _within(self, value: float) -> float:
         return min(self._most, max(self._least, value))

@@ -68,6 +68,7 @@ class Pressure:
         self._standing_since: float | None = None
         self._overloaded_since: float | None = None
         self._rate = 0.0
+        self._rated: _Slot | None = None
         self._alone_s = 0.0
         self._samples = 0
         self._climb: Climb | None = None
@@ -82,9 +83,12 @@ class Pressure:
     @property
     def rate(self) -> float:
         """Pictures recognised a second while Triton has any; 0 until one was."""
-        total = self._over(LONG_S)
-        if total.finished and total.busy_s:
-            self._rate = total.finished / total.busy_s
+        slot = self._now()
+        if slot is not self._rated or not self._rate:
+            self._rated = slot  # once a slot is often enough, and every request asks
+            total = self._over(LONG_S)
+            if total.finished and total.busy_s:
+                self._rate = total.finished / total.busy_s
         return self._rate
 
     @property
