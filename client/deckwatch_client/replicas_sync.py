@@ -16,13 +16,17 @@ from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
 from deckwatch_client.replicas_addresses import Addresses, nobody
 from deckwatch_client.triton import Clock, TritonClient
-from deckwatch_vision.errors import DeckwatchError, ServerError
+from deckwatch_vision.errors import DeadlineExceeded, DeckwatchError, ServerError
 from deckwatch_vision.result import Result
 
 LOOK_UP_EVERY_S = 15.0
 LOOK_UP_AGAIN_S = 1.0
 
 Found = TypeVar("Found")
+
+
+class _ProbeLate(Exception):  # noqa: N818
+    """A replica that was tried out did not answer in its share of the time."""
 
 
 class ReplicatedTriton:
@@ -52,14 +56,16 @@ class ReplicatedTriton:
         clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
         tried: list[Replica] = []
 
-        def ask(client: TritonClient) -> Result:
+        def ask(client: TritonClient, within_s: float) -> Result:
             return client.infer(
-                data, file=file, request_id=request_id, timeout_s=clock.left(), headers=headers
+                data, file=file, request_id=request_id, timeout_s=within_s, headers=headers
             )
 
         while True:
             try:
-                return self._ask(ask, tried)
+                return self._ask(ask, tried, clock)
+            except _ProbeLate:
+                continue
             except ServerError as error:
                 with self._lock:
                     again = clock.left() > 0 and self._replicas.may_retry(error, len(tried))
@@ -91,13 +97,16 @@ class ReplicatedTriton:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, ask: Callable[[TritonClient], Found], tried: list[Replica]) -> Found:
-        """One attempt. Raises what the replica answered."""
+    def _ask(
+        self, ask: Callable[[TritonClient, float], Found], tried: list[Replica], clock: Clock
+    ) -> Found:
+        """One attempt. Raises what the replica answered, or _ProbeLate."""
         self._look_up()
         with self._lock:
             if not tried:
                 self._replicas.retries.earn()
-            due = [each for each in self._replicas.due(1) if each not in tried]
+            others = any(each.in_service for each in self._replicas.all)
+            due = [] if tried else self._replicas.due(1)
             probe = due[0] if due else None
             replica = probe or self._replicas.pick(tried)
             if replica is None:
@@ -105,13 +114,17 @@ class ReplicatedTriton:
             tried.append(replica)
             trial = self._replicas.begin(replica)
             client = self._clients[replica]
+        # A replica that hangs must leave time for another one.
+        spare = probe is not None and others
         outcome = Outcome.UNKNOWN
         try:
-            result = ask(client)
+            result = ask(client, clock.left() / 2 if spare else clock.left())
             outcome = Outcome.ANSWERED
             return result
         except DeckwatchError as error:
             outcome = outcome_of(error)
+            if spare and isinstance(error, DeadlineExceeded):
+                raise _ProbeLate from None
             raise
         finally:
             with self._lock:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import grpc
@@ -221,7 +221,9 @@ def test_threads_share_a_client_while_servers_die_and_return(tritons: list[Trito
                 end = time.monotonic() + DEADLINE_S
                 while not each.inferences:
                     assert time.monotonic() < end, "it did not come back into service"
-                    assert not any(each.done() for each in asking), "a call failed"
+                    for asked in asking:
+                        if asked.done():
+                            asked.result()  # a call failed: say how
                     time.sleep(0.01)
         finally:
             stop.set()
@@ -297,6 +299,48 @@ def test_many_calls_in_flight_survive_a_death(tritons: list[Triton]) -> None:
             return Counter(each.label for each in await asyncio.gather(*asked))
 
     assert asyncio.run(run()) == {"SHARK": 16}
+
+
+@pytest.fixture
+def hanging(tritons: list[Triton]) -> Iterator[Triton]:
+    """The first of both, which takes pictures and never answers."""
+    over = threading.Event()
+    tritons[0].before = lambda number, context: over.wait(DEADLINE_S)
+    yield tritons[0]
+    over.set()
+
+
+def test_one_that_hangs_is_out_after_three_pictures(tritons: list[Triton], hanging: Triton) -> None:
+    hanging.before, hang = lambda number, context: None, hanging.before
+    late = 0
+
+    async def run() -> None:
+        nonlocal late
+        async with AsyncReplicatedTriton(
+            parse_addresses(address(tritons)), timeout_s=0.2
+        ) as client:
+            await until(lambda: all(each.in_service for each in client.replicas))
+            hanging.before = hang
+            for _ in range(12):
+                try:
+                    await client.infer(b"picture")
+                except DeadlineExceeded:
+                    late += 1
+            assert [each.in_service for each in client.replicas] == [False, True]
+
+    asyncio.run(run())
+    assert late == 3
+
+
+def test_the_sync_client_tries_one_that_hangs_at_nobodys_expense(
+    tritons: list[Triton], hanging: Triton
+) -> None:
+    with ReplicatedTriton(parse_addresses(address(tritons)), timeout_s=1.0, policy=QUICK) as client:
+        with suppress(DeadlineExceeded):  # nobody is known to be any better yet
+            client.infer(b"picture")
+        for _ in range(8):
+            assert client.infer(b"picture").label == "SHARK"
+        assert hanging.inferences >= 1
 
 
 def test_hedging_asks_another_where_one_is_slow(tritons: list[Triton]) -> None:
