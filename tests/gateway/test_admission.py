@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry
 from deckwatch_gateway.admission import Gate, HeldBytes
 from deckwatch_gateway.admission_metrics import AdmissionMetrics
 from deckwatch_gateway.climb import REST, Climb
+from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.problems import CallerGoneError
+from deckwatch_gateway.recognition import Recognition
 from deckwatch_vision.errors import ServerOverloaded
 
 from .virtual import Told, Triton, arrivals, call, clients, make_gate, now, run
@@ -313,3 +315,23 @@ def test_held_bytes_are_bounded_and_counted() -> None:
     held.give_back(100)
     assert held.held == 0
     assert registry.get_sample_value("deckwatch_gateway_shed_total", {"reason": "memory"}) == 1
+
+
+def test_the_wait_is_part_of_the_time_that_a_caller_may_wait() -> None:
+    allowed: list[float] = []
+
+    class Asked:
+        async def infer(self, *_: Any, timeout_s: float, **__: Any) -> None:
+            allowed.append(timeout_s)
+            raise ServerOverloaded("as it happens")
+
+    async def check() -> None:
+        triton: Any = Asked()
+        recognition = Recognition(triton, Metrics(), max_pixels=1, timeout_s=10.0)
+        for waited_s in (0.0, 4.0, 11.0):
+            with pytest.raises(ServerOverloaded):
+                await recognition.ask(b"", waited_s=waited_s)
+
+    asyncio.run(check())
+    assert allowed[:2] == [10.0, 6.0]
+    assert 0 < allowed[2] < 0.1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Running, read_answer, wait_for
+from .conftest import HungTriton, Running, read_answer, wait_for
 
 KIB = 1024
 POST = b"POST /classifyfish HTTP/1.1\r\nHost: localhost\r\n"
@@ -163,3 +163,49 @@ def test_what_is_not_http_gets_a_problem_too(small: Running, nonsense: bytes) ->
 
 def test_after_all_that_it_still_answers(small: Running) -> None:
     assert small.caller.get("/healthz").json() == {"status": "alive"}
+
+
+@pytest.fixture
+def narrow(start_gateway: Callable[..., Running], hung_triton: HungTriton) -> Running:
+    """A gateway with one turn at Triton and one place in the queue for it."""
+    return start_gateway(
+        triton=hung_triton.address, triton_timeout_s=60, max_in_flight=1, max_queued=1
+    )
+
+
+def _post(jpeg: bytes) -> bytes:
+    return POST + f"Content-Length: {len(jpeg)}\r\n\r\n".encode() + jpeg
+
+
+def test_a_full_queue_takes_no_bodies(narrow: Running, jpeg: bytes) -> None:
+    with narrow.raw() as first, narrow.raw() as second:
+        first.sendall(_post(jpeg))
+        wait_for(lambda: narrow.caller.metric("in_flight") == 1)
+        second.sendall(_post(jpeg))
+        wait_for(lambda: narrow.caller.metric("queued") == 1)
+        with narrow.raw() as third:
+            third.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
+            status, headers, body = read_answer(third)  # and no "100 Continue" before it
+        assert (status, body["code"]) == (503, "server-overloaded")
+        assert headers["retry-after"]
+    assert narrow.caller.metric("shed_total", reason="full") == 1
+
+
+def test_a_broken_picture_does_not_wait(narrow: Running, jpeg: bytes) -> None:
+    with narrow.raw() as first:
+        first.sendall(_post(jpeg))
+        wait_for(lambda: narrow.caller.metric("in_flight") == 1)
+        answer = narrow.caller.post("/classifyfish", content=b"no picture")
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-format")
+
+
+def test_who_hangs_up_in_the_queue_gives_its_place_back(narrow: Running, jpeg: bytes) -> None:
+    with narrow.raw() as first:
+        first.sendall(_post(jpeg))
+        wait_for(lambda: narrow.caller.metric("in_flight") == 1)
+        with narrow.raw() as second:
+            second.sendall(_post(jpeg))
+            wait_for(lambda: narrow.caller.metric("queued") == 1)
+        wait_for(lambda: narrow.caller.metric("queued") == 0)
+        assert narrow.caller.metric("in_flight") == 1
+    wait_for(lambda: narrow.caller.metric("in_flight") == 0)
