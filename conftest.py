@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # Whoever asks for one of these has the embedded Triton started.
-SERVERS = {"triton_server", "tiny_server", "gateway_url"}
+SERVERS = {"triton_server", "tiny_server", "gateway_url", "guarded_url"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks

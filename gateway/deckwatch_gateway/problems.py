@@ -21,6 +21,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from deckwatch_gateway.logs import log
 from deckwatch_vision.errors import DeckwatchError, ImageError, ServerOverloaded
@@ -130,7 +131,20 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "-")
     detail = HTTP_DETAILS.get(error.status_code, f"{phrase}.")
-    return problem(request, error.status_code, code, detail, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(request, error.status_code, code, detail, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of an address; Starlette names only those of the first route that fits it."""
+    fitting = (
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:

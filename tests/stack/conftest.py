@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -20,16 +21,24 @@ from tests.stack.pictures import make_pictures
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 DEADLINE_S = 30.0
+KEY = "a-key-of-the-tests-that-opens-every-route"
+CAMIO_KEY = "a-key-of-the-tests-for-events-of-camio"
 
 
-@pytest.fixture(scope="session")
-def gateway_url(triton_server: EmbeddedTriton) -> Iterator[str]:
-    """A gateway in a process of its own before the real Triton, ready to answer."""
+@contextmanager
+def gateway_before(triton: EmbeddedTriton, **settings: str) -> Iterator[str]:
+    """A gateway in a process of its own before `triton`, ready to answer."""
     (port,) = free_ports(1)
-    settings = {"DECKWATCH_TRITON": triton_server.grpc_url, "DECKWATCH_PORT": str(port)}
+    given = {f"DECKWATCH_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "deckwatch_gateway"],
-        env={**os.environ, **settings, "DECKWATCH_LOG_LEVEL": "error"},
+        env={
+            **os.environ,
+            "DECKWATCH_TRITON": triton.grpc_url,
+            "DECKWATCH_PORT": str(port),
+            "DECKWATCH_LOG_LEVEL": "error",
+            **given,
+        },
     )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -39,6 +48,31 @@ def gateway_url(triton_server: EmbeddedTriton) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == 0
+
+
+@pytest.fixture(scope="session")
+def gateway_url(triton_server: EmbeddedTriton) -> Iterator[str]:
+    """A gateway as it comes, before the real Triton."""
+    with gateway_before(triton_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def guarded_url(
+    triton_server: EmbeddedTriton, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A gateway that asks for `KEY` and takes Camio's events under `CAMIO_KEY`."""
+    with gateway_before(
+        triton_server,
+        api_keys=f"tests {KEY} classify metrics",
+        wrong_keys_a_minute="0",
+        camio_keys=CAMIO_KEY,
+        camio_queue=str(tmp_path_factory.mktemp("camio") / "events.sqlite"),
+        # No name is looked up for a callback of a test.
+        camio_callback_hosts="localhost",
+        camio_allow_loopback="true",
+    ) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ import httpx2
 import pytest
 
 from deckwatch_gateway.examples import BASE
+from tests.stack.conftest import CAMIO_KEY, KEY
 from tools.install import ROOT
 
 pytestmark = pytest.mark.stack
 
 # Processors differ in the last digits of a net.
 LIKELIHOOD, PIXELS = 1e-3, 0.5
+QUIET = "--silent --show-error --write-out '\\n%{http_code}'"
 
 
 @pytest.fixture(scope="module")
-def document(gateway_url: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx2.get(f"{gateway_url}/openapi.json", trust_env=False).json()
+def document(guarded_url: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx2.get(f"{guarded_url}/openapi.json", trust_env=False).json()
     return found
 
 
@@ -39,22 +42,28 @@ def test_every_operation_shows_a_command(document: dict[str, Any]) -> None:
 
 
 def test_the_commands_give_the_answers_shown(
-    document: dict[str, Any], gateway_url: str, tmp_path: Path
+    document: dict[str, Any], guarded_url: str, tmp_path: Path
 ) -> None:
     compared = 0
     for name, operation in operations(document):
         for sample in operation["x-codeSamples"]:
-            source = sample["source"].replace(BASE, gateway_url)
-            assert gateway_url in source, name
+            source = sample["source"].replace(BASE, guarded_url)
+            assert guarded_url in source, name
             source = source.replace("--output ", f"--output {tmp_path}/")
             done = subprocess.run(
-                source.replace("curl ", "curl --silent --show-error --fail-with-body ", 1),
+                source.replace("curl ", f"curl {QUIET} --header 'X-API-Key: {KEY}' ", 1),
                 shell=True, cwd=ROOT, capture_output=True, timeout=60,
+                env={**os.environ, "CAMIO_KEY": CAMIO_KEY},
             )  # fmt: skip
-            assert done.returncode == 0, (name, sample["label"], done.stdout, done.stderr)
+            status = done.stdout.rpartition(b"\n")[2].decode()
+            assert status in operation["responses"], (name, sample["label"], done.stdout)
+            refused = "200" not in operation["responses"]
+            assert status == ("400" if refused else "200"), (name, sample["label"], done.stdout)
             shown = example(operation, sample["label"])
             if shown is not None:
-                assert_same(json.loads(done.stdout), shown, f"{name} {sample['label']}")
+                assert_same(
+                    json.loads(done.stdout.rpartition(b"\n")[0]), shown, f"{name} {sample['label']}"
+                )
                 compared += 1
     assert compared >= 5
     drawn = (tmp_path / "drawn.jpg").read_bytes()

@@ -167,6 +167,7 @@ LIST: dict[str, Any] = {
 POST_WITHOUT_KEY: dict[str, Any] = {
     "summary": "An event without a key, which is refused",
     "openapi_extra": examples.samples(refused="curl --request POST $BASE/tasks/"),
+    "status_code": 400,
     "responses": {400: _text("There is no key in the address.", "Invalid API Key")},
 }
 HEALTH: dict[str, Any] = {
