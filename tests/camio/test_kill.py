@@ -60,7 +60,7 @@ class Sea:
         point = (*POINTS, OUTSIDE)[number % (len(POINTS) + 1)]
         settings = hook_settings(self.queue, self.triton.address, camio_lease_s=0.3)
         log = self.folder / f"{number}.log"
-        victim = Victim(environment(settings), log, point, turn=chance.randrange(3))
+        victim = Victim(environment(settings), log, point, chance)
         try:
             url = victim.url()
             if point == OUTSIDE:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+import trustme
 
 from deckwatch_gateway.camio.redis_store import RedisStore, _dangers
 from deckwatch_gateway.camio.store import PENDING, STATES, open_store
@@ -190,6 +192,68 @@ def test_a_safe_server_is_not_warned_of(redis_server: RedisServer) -> None:
     with structlog.testing.capture_logs() as lines:
         asyncio.run(run())
     assert lines == []
+
+
+def test_over_tls_with_a_password(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {
+        "tls-port": str(port),
+        "tls-ca-cert-file": str(tmp_path / "ca.pem"),
+        "tls-key-file": str(tmp_path / "key.pem"),
+        "tls-cert-file": str(tmp_path / "cert.pem"),
+        "tls-auth-clients": "no",
+    }
+    server = RedisServer(tmp_path, **options)
+    server.command("CONFIG", "SET", "requirepass", "hush")
+
+    async def run() -> None:
+        url = f"rediss://:hush@localhost:{port}/0"
+        async with opened(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}") as store:
+            assert await store.put(arrival(), PLENTY) == "accepted"
+        async with opened(url) as store:
+            with pytest.raises(QueueUnavailable, match=r"rediss://localhost:\d+/0 .*certificate"):
+                await store.tally()
+
+    try:
+        asyncio.run(run())
+    finally:
+        server.kill()
+
+
+def test_a_server_that_is_too_old_is_told(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deckwatch_gateway.camio.redis_store.OLDEST", (999, 0))
+
+    async def run() -> None:
+        async with opened(redis_server.url) as store:
+            await store.start()
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(run())
+    assert [line["event"] for line in lines] == ["the queue's server is too old"]
+    assert lines[0]["needed"] == "999.0"
+
+
+def test_an_event_as_large_as_can_be(redis_server: RedisServer) -> None:
+    redis_server.command("FLUSHALL")
+
+    async def run() -> None:
+        async with opened(redis_server.url) as store:
+            large = arrival(body=b"x" * 32_000_000)
+            assert await store.put(large, PLENTY) == "accepted"
+            claim = await store.claim(60)
+            assert claim is not None
+            assert claim.body == large.body
+            await store.label(claim, b"labels")
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

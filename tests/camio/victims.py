@@ -20,7 +20,7 @@ from typing import Any
 
 from .queues import DEADLINE_S
 
-# When a gateway kills itself, each time counted from the moment when it happened so often before.
+# When a gateway kills itself: the first, second or third time that it comes there.
 POINTS = (
     "stored, not yet acknowledged",
     "during inference",
@@ -38,13 +38,15 @@ _FORKS.set_forkserver_preload(["pytest", "deckwatch_gateway.server", "tests.cami
 
 
 class Victim:
-    """A gateway that dies at `point`, when that is reached for the `turn`th time."""
+    """A gateway that dies at `point`, when that is reached as often as `chance` has it."""
 
-    def __init__(self, environment: dict[str, str], log: Path, point: str, turn: int) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, point: str, chance: random.Random
+    ) -> None:
         self._log = log
         given = {f"DECKWATCH_{name.upper()}": value for name, value in environment.items()}
         self.process = _FORKS.Process(
-            target=_serve, args=({"DECKWATCH_PORT": "0", **given}, str(log), point, turn)
+            target=_serve, args=({"DECKWATCH_PORT": "0", **given}, str(log), point, chance)
         )
         self.process.start()
 
@@ -78,27 +80,27 @@ class Victim:
         self.process.close()
 
 
-def _serve(environment: dict[str, str], log: str, point: str, turn: int) -> None:
+def _serve(environment: dict[str, str], log: str, point: str, chance: random.Random) -> None:
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(opened, 2)
     for name in [name for name in os.environ if name.startswith("DECKWATCH_")]:
         del os.environ[name]
     os.environ.update(environment)
     if point != OUTSIDE:
-        _arm(point, turn)
+        _arm(point, chance)
     from deckwatch_gateway.__main__ import run
 
     raise SystemExit(run())
 
 
-def _arm(point: str, turn: int) -> None:
+def _arm(point: str, chance: random.Random) -> None:
     """Set the trap: nothing of the gateway changes but that it ends."""
     from deckwatch_gateway.camio.delivery import Callbacks
     from deckwatch_gateway.camio.redis_store import RedisStore
     from deckwatch_gateway.camio.sqlite_store import SqliteStore
     from deckwatch_gateway.recognition import Recognition
 
-    left = iter(range(turn, -1, -1))
+    left = iter(range(chance.randrange(3), -1, -1))
 
     def reached() -> bool:
         return next(left, -1) == 0
@@ -119,7 +121,7 @@ def _arm(point: str, turn: int) -> None:
 
         async def trap(*args: Any, **more: Any) -> Any:
             if reached():
-                asyncio.get_running_loop().call_later(random.uniform(0, WITHIN_S), _die)
+                asyncio.get_running_loop().call_later(chance.uniform(0, WITHIN_S), _die)
             return await original(*args, **more)
 
         setattr(kind, name, trap)

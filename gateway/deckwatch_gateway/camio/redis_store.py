@@ -47,6 +47,8 @@ CONNECTIONS = 32
 RETRIES, RETRY_FIRST_S, RETRY_LONGEST_S = 2, 0.05, 0.5
 AT_ONCE = 500  # events a command handles at most, so that the server is never busy for long
 CONSUMER_IDLE_S = 3600.0
+# The first that knows XAUTOCLAIM.
+OLDEST = (6, 2)
 
 
 class RedisStore:
@@ -81,11 +83,15 @@ class RedisStore:
     async def start(self) -> None:
         """Warn where the server would lose events that were acknowledged."""
         try:
-            info = await self._redis.info("persistence", "memory")
+            info = await self._redis.info("server", "persistence", "memory")
             fsync = await self._setting("appendfsync")
         except (RedisError, OSError) as error:
             log.error("the queue cannot be reached", queue=self._where, kind=type(error).__name__)
             return
+        version = str(info.get("redis_version", "0"))
+        if _numbers(version) < OLDEST:
+            log.error("the queue's server is too old", queue=self._where, version=version,
+                      needed=".".join(map(str, OLDEST)))  # fmt: skip
         for reason in _dangers(info, fsync):
             log.warning("acknowledged events can be lost", queue=self._where, reason=reason)
 
@@ -271,6 +277,10 @@ def _entry(identity: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         unfinished=int(fields[b"unfinished"]),
         reason=fields[b"reason"].decode(),
     )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def _ms(seconds: float) -> int:
