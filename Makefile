@@ -11,9 +11,9 @@ NUMPY2 := .venv-numpy2
 BIN := $(VENV)/bin
 INSTALL := $(PYTHON) tools/install.py
 SOURCES := vision serving client gateway training
-CODE := $(SOURCES) tools tests conftest.py $(wildcard benchmarks)
+CODE := $(SOURCES) tools tests examples conftest.py $(wildcard benchmarks)
 # What whoever installs without the extra `local` runs: on the newest numpy and OpenCV.
-NUMPY2_TESTS := tests/vision tests/client tests/gateway
+NUMPY2_TESTS := tests/vision tests/client tests/gateway tests/camio
 # What every environment is made from: a change of one of these refreshes it.
 COMMON := pyproject.toml tools/install.py requirements/uv.txt
 

@@ -28,6 +28,7 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
         ("/metrics", "get"),
         ("/v1/release", "get"),
         ("/tasks/", "get"),
+        ("/tasks/", "post"),
         ("/tasks/{api_key}", "get"),
         ("/tasks/{api_key}", "post"),
         ("/", "get"),
