@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from deckwatch_vision.errors import UsageError
-from deckwatch_vision.result import Result
+from deckwatch_vision.result import ReleaseInfo, Result
 
 if TYPE_CHECKING:
     from deckwatch_client.ensemble import Served
@@ -61,6 +61,9 @@ class AsyncTriton(Protocol):
 
     async def metadata(self, *, timeout_s: float | None = None) -> Served:
         """What is served now."""
+
+    def known(self, release: ReleaseInfo) -> Served | None:
+        """What is served with a release that gave an answer, without asking."""
 
     async def ready(self, *, timeout_s: float = 2.0) -> bool:
         """Whether a picture could be recognised."""

@@ -20,7 +20,7 @@ from deckwatch_client.replicas_addresses import Addresses, nobody
 from deckwatch_client.triton import AsyncTritonClient, Clock
 from deckwatch_serving.probe import generated_picture
 from deckwatch_vision.errors import DeckwatchError, ServerError
-from deckwatch_vision.result import Result
+from deckwatch_vision.result import ReleaseInfo, Result
 
 LOOK_UP_EVERY_S = 15.0
 # A replica that fails is often one that the name has lost already.
@@ -110,6 +110,11 @@ class AsyncReplicatedTriton:
             except DeckwatchError as found:
                 error = found
         raise error
+
+    def known(self, release: ReleaseInfo) -> Served | None:
+        """See `AsyncTritonClient.known`."""
+        found = (client.known(release) for client in self._clients.values())
+        return next(filter(None, found), None)
 
     async def ready(self, *, timeout_s: float = 2.0) -> bool:
         """Whether at least one replica has every step of the ensemble loaded."""

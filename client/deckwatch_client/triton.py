@@ -30,7 +30,7 @@ from deckwatch_client.ensemble import (
     translate,
 )
 from deckwatch_vision.errors import DeckwatchError, ServerError, ServerUnavailable
-from deckwatch_vision.result import Result
+from deckwatch_vision.result import ReleaseInfo, Result
 
 # An answer given just before a swap may meet the configuration written just after it; the
 # second attempt then meets the new release. Two swaps within one call do not happen.
@@ -186,6 +186,11 @@ class AsyncTritonClient:
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         return read_served(config.config)
+
+    def known(self, release: ReleaseInfo) -> Served | None:
+        """What is served with `release`, without asking; known of one that gave an answer."""
+        served = self._served.get(release.version)
+        return served if served is not None and served.release == release else None
 
     async def ready(self, *, timeout_s: float = 2.0) -> bool:
         """See `TritonClient.ready`."""

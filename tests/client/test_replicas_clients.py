@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import pytest
@@ -485,3 +485,21 @@ def test_the_sync_client_looks_a_name_up(tritons: list[Triton], names: type[Name
             client.infer(b"picture")
         names.found = (tritons[0].host,)
         assert patiently(client).label == "SHARK"
+
+
+def test_what_is_served_with_an_answer_is_known(tritons: list[Triton]) -> None:
+    """Also of the release that only one of them has during a rolling swap."""
+    tritons[1].answering, tritons[1].configured = [3], [3]
+
+    async def run() -> dict[int, tuple[str, ...]]:
+        async with AsyncReplicatedTriton(parse_addresses(address(tritons))) as client:
+            found = {}
+            for _ in range(8):
+                release = (await client.infer(b"picture")).release
+                served = client.known(release)
+                assert served is not None
+                found[release.version] = served.labels
+            assert client.known(replace(release, name="another")) is None
+            return found
+
+    assert asyncio.run(run()) == {1: ("NoF", "SHARK"), 3: ("NoF", "SHARK", "RAY")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from deckwatch_gateway.recognition import Recognition
 from deckwatch_gateway.settings import PREFIX, Settings
 from deckwatch_serving.keep import Origin
 from deckwatch_vision.errors import MissingExtra, QueueUnavailable, UsageError
+from deckwatch_vision.result import ReleaseInfo
 
 SCOPE = "camio"
 # How often the queue is counted, and how often it is tidied, in seconds.
@@ -82,7 +83,7 @@ class Exchange:
         key = self._keys.find(presented)
         return key if key is not None and SCOPE in key.scopes else None
 
-    async def start(self, parts: Parts, served: Callable[[], Awaitable[Served]]) -> None:
+    async def start(self, parts: Parts, served: Callable[[ReleaseInfo], Served | None]) -> None:
         """Begin to take events and to work them off, inside the event loop that serves."""
         if self._store is None:
             return

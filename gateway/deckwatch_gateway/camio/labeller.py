@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,6 @@ from deckwatch_vision.species import Species
 
 # An event was accepted under the limit of its day; that it waited must not lose it.
 MAX_IMAGES = 1000
-# Releases whose species are remembered: that in use, and those around a swap.
-RELEASES = 8
 ATTEMPTS = 3
 
 
@@ -41,7 +39,7 @@ class Labeller:
     Args:
         recognition: asks Triton.
         gate: bounds what Triton is asked at once.
-        served: what Triton serves now.
+        served: what is served with a release that gave an answer.
         rules: names and threshold of the labels.
         metrics: counts the images.
     """
@@ -50,7 +48,7 @@ class Labeller:
         self,
         recognition: Recognition,
         gate: Gate,
-        served: Callable[[], Awaitable[Served]],
+        served: Callable[[ReleaseInfo], Served | None],
         rules: LabelRules,
         metrics: CamioMetrics,
     ) -> None:
@@ -59,7 +57,6 @@ class Labeller:
         self._served = served
         self._rules = rules
         self._metrics = metrics
-        self._species: dict[ReleaseInfo, tuple[Species, ...]] = {}
 
     async def label(self, body: bytes, identity: str) -> Labelled:
         """The labels of the event in `body`; `identity` names it in Triton's log.
@@ -92,15 +89,8 @@ class Labeller:
         for _ in range(ATTEMPTS):
             async with self._gate.enter(patient=True):
                 result = await self._recognition.ask(picture, request_id=identity, camera=camera)
-            if result.release not in self._species:
-                await self._learn()
-            # Another release may have come in between; then this one's species cannot be had.
-            if result.release in self._species:
-                return result, self._species[result.release]
-        raise ServerError("The release changed with every answer. Try again later.")
-
-    async def _learn(self) -> None:
-        served = await self._served()
-        if len(self._species) >= RELEASES:
-            self._species.clear()
-        self._species[served.release] = served.species
+            # Triton may have gone away since; then what it served is forgotten.
+            served = self._served(result.release)
+            if served is not None:
+                return result, served.species
+        raise ServerError("What was served with an answer is not known. Try again later.")
