@@ -173,9 +173,9 @@ class Gate:
                 place.set_result(None)
 
     def _patient_is_next(self) -> bool:
-        if not self._callers:
-            # Half the turns stay free for callers who come in this moment.
-            return self.in_flight < max(1, self.limit // 2)
+        # Half the turns stay free for callers who come in this moment.
+        if not self._callers and self.in_flight < max(1, self.limit // 2):
+            return True
         asked, _ = self._patient[0]
         since = max(asked, self._patient_turn_at)
         return not self._patient_in_flight and self._clock() - since >= PATIENCE_S

@@ -255,6 +255,31 @@ def test_under_overload_those_let_in_are_served_as_before(
     assert len({error.retry_after_s for error in twice.refused}) > 1, "they come back spread"
 
 
+def test_work_in_the_background_goes_on_under_overload() -> None:
+    async def check() -> tuple[int, Told]:
+        gate, triton = make_gate()[0], Triton(**MACHINES["a laptop"])
+        done = 0
+
+        async def work() -> None:
+            nonlocal done
+            while True:
+                async with gate.enter(patient=True):
+                    await triton.infer()
+                done += 1
+
+        workers = [asyncio.ensure_future(work()) for _ in range(3)]
+        told = await arrivals(gate, triton, 50, 60, seed=1)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        assert gate.in_flight == 0
+        return done, told
+
+    done, told = run(check())
+    assert 30 < done < 90, "about one a second"
+    assert told.rate > 18  # of 23.6
+
+
 def test_after_overload_bursts_are_welcome_again() -> None:
     async def check() -> None:
         gate, registry = make_gate()
