@@ -11,7 +11,7 @@ import threading
 import time
 
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import ViewportSize, expect, sync_playwright
 
 from deckwatch_gateway import logs
 from deckwatch_gateway.server import GatewayServer
@@ -22,7 +22,7 @@ from tools.install import ROOT
 PHOTOS = ROOT / "examples" / "photos"
 PICTURE = ROOT / "docs" / "images" / "webpage.png"
 SHOWN = "surgeonfish.jpg"
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 
 
 def take(url: str) -> None:

@@ -17,7 +17,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FileChooser,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from deckwatch_serving.triton import EmbeddedTriton
 from tests.gateway.conftest import Running, running_gateway, wait_for
@@ -56,6 +64,7 @@ class Visit:
     url: str
     requests: list[Request] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
+    choosers: list[FileChooser] = field(default_factory=list)
     # Browsers write a line for every answer that is an error; some tests mean to have them.
     refused: bool = False
 
@@ -173,6 +182,8 @@ def _visiting(
     page.on("request", lambda request: visit.requests.append(request))
     page.on("console", lambda line: visit.console.append(f"{line.type}: {line.text}"))
     page.on("pageerror", lambda error: visit.console.append(f"thrown: {error}"))
+    # Playwright begins to catch file choosers some time after the first listener came.
+    page.on("filechooser", lambda chooser: visit.choosers.append(chooser))
     page.goto(visit.url)
     yield visit
     visit.check()

@@ -7,15 +7,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.gateway.conftest import Running
 
-from .conftest import PHOTOS, Visit, Visitor
+from .conftest import PHOTOS, Visit, Visitor, Visits
 
 Answer = Callable[[bytes], dict[str, Any]]
 NAMES = ("hammerhead.jpg", "penguin.jpg", "rays.jpg", "surgeonfish.jpg")
@@ -48,6 +49,16 @@ MANY = """([count, photo]) => {
     }
     dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
 }"""
+
+
+@pytest.fixture(scope="module")
+def haul(visits: Visits, gateway: Running) -> Iterator[Visit]:
+    """A page with NAMES recognised, and one file that is no photograph."""
+    with visits(gateway, permissions=["clipboard-read", "clipboard-write"]) as there:
+        files = {name: (PHOTOS / name).read_bytes() for name in NAMES}
+        there.drop_named({**files, "notes.txt": b"notes"})
+        there.wait_counts("5 photographs: 4 recognised, 1 failed")
+        yield there
 
 
 def set_threshold(there: Visit, value: float) -> None:
@@ -114,15 +125,11 @@ def test_a_phone_offers_its_camera(visit: Visitor, gateway: Running) -> None:
     phone.wait_counts("1 photograph: 1 recognised")
 
 
-def test_the_threshold(
-    visit: Visitor, gateway: Running, answer: Answer, photo: Callable[[str], bytes]
-) -> None:
+def test_the_threshold(haul: Visit, answer: Answer, photo: Callable[[str], bytes]) -> None:
     results = {name: answer(photo(name)) for name in NAMES}
     scores = sorted(fish["score"] for fish in results["surgeonfish.jpg"]["fish"])
     assert len(scores) >= 3
-    there = visit(gateway)
-    there.choose(*NAMES)
-    there.wait_counts("4 photographs: 4 recognised")
+    there = haul
     there.row("surgeonfish.jpg").click()
     boxes = there.page.locator(".box")
     expect(boxes).to_have_count(len(scores))
@@ -147,11 +154,8 @@ def test_the_threshold(
                 expect(line).to_have_count(0)
 
 
-def test_the_filter(visit: Visitor, gateway: Running, photo: Callable[[str], bytes]) -> None:
-    there = visit(gateway)
-    files = {name: photo(name) for name in NAMES}
-    there.drop_named({**files, "notes.txt": b"notes"})
-    there.wait_counts("5 photographs: 4 recognised, 1 failed")
+def test_the_filter(haul: Visit) -> None:
+    there = haul
     names = there.page.locator(".picture:visible .name")
     for choice, shown in (
         ("With fish", ["hammerhead.jpg", "rays.jpg", "surgeonfish.jpg"]),
@@ -210,12 +214,8 @@ def test_the_csv(
         assert not any(re.match(r"[=+@\t\r]|-(?!\d+\.?\d*$)", cell) for cell in line)
 
 
-def test_the_json(
-    visit: Visitor, gateway: Running, answer: Answer, photo: Callable[[str], bytes]
-) -> None:
-    there = visit(gateway, permissions=["clipboard-read", "clipboard-write"])
-    there.choose(*NAMES)
-    there.wait_counts("4 photographs: 4 recognised")
+def test_the_json(haul: Visit, answer: Answer, photo: Callable[[str], bytes]) -> None:
+    there = haul
     expected = [answer(photo(name)) for name in NAMES]
     for name, result in zip(NAMES, expected, strict=True):
         result["image"] = {"file": name, **result["image"]}

@@ -6,7 +6,6 @@ import re
 import struct
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Route, expect
 
 from deckwatch_gateway.problems import PUBLIC_DETAILS
@@ -16,6 +15,13 @@ from tests.gateway.conftest import Running
 from .conftest import Visitor
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+# Waits of seconds become waits of milliseconds: what is tested is their order.
+HURRY = """{
+    const real = window.setTimeout;
+    window.setTimeout = (call, wait, ...more) => real(call, Math.min(wait, 20), ...more);
+}"""
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -139,46 +145,56 @@ def test_words_from_outside_stay_words(
     assert there.page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "headers"),
-    [
-        (429, "rate-limited", {"Retry-After": "2"}),
-        (503, "server-overloaded", {"Retry-After": "1"}),
-        (503, "server-unavailable", {"Retry-After": "1"}),
-        (504, "deadline-exceeded", {}),
-    ],
-)
-def test_a_busy_gateway_is_asked_again(
-    visit: Visitor,
-    gateway: Running,
-    photo: Callable[[str], bytes],
-    status: int,
-    code: str,
-    headers: dict[str, str],
+def refuse(route: Route, status: int, code: str, **headers: str) -> None:
+    problem = {"code": code, "detail": "Not now."}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = "application/problem+json"
+    route.fulfill(status=status, headers=named, content_type=kind, json=problem)
+
+
+def test_a_busy_gateway_is_asked_again_when_it_said(
+    visit: Visitor, gateway: Running, photo: Callable[[str], bytes]
 ) -> None:
     there = visit(gateway)
     there.refused = True
-    asked: list[str] = []
-
-    def first_refuse(route: Route) -> None:
-        asked.append(route.request.url)
-        if len(asked) > 1:
-            route.continue_()
-            return
-        problem = {"code": code, "detail": "Not now."}
-        route.fulfill(
-            status=status, headers=headers, content_type="application/problem+json", json=problem
-        )
-
-    there.page.route("**/v1/classify", first_refuse)
+    there.page.route(
+        "**/v1/classify", lambda route: refuse(route, 429, "rate-limited", retry_after="2"), times=1
+    )
     there.drop(shark__jpg=photo("shark.jpg"))
-    banner = there.page.locator("#banner")
-    expect(banner).to_have_text(re.compile("much to do|away at the moment"))
+    expect(there.page.locator("#banner")).to_have_text("The gateway has much to do.")
+    expect(there.page.locator("#banner")).to_have_attribute(
+        "data-left", re.compile(r"Going on in [12] s")
+    )
     there.wait_counts("1 photograph: 1 recognised")
-    expect(banner).to_be_hidden()
-    assert len(asked) == 2
-    sent = [each.timing["startTime"] for each in there.uploads]
-    assert sent[1] - sent[0] >= 1000 * int(headers.get("Retry-After", "1")) - 50
+    expect(there.page.locator("#banner")).to_be_hidden()
+    first, second = (each.timing["startTime"] for each in there.uploads)
+    assert second - first >= 1950
+
+
+def test_whatever_is_temporary_is_tried_again(
+    visit: Visitor, gateway: Running, photo: Callable[[str], bytes]
+) -> None:
+    there = visit(gateway, before=HURRY)
+    there.refused = True
+    troubles = [
+        (503, "server-overloaded"),
+        (503, "server-unavailable"),
+        (429, "rate-limited"),
+        (504, "deadline-exceeded"),
+    ]
+    left = iter(troubles)
+
+    def trouble(route: Route) -> None:
+        found = next(left, None)
+        if found is None:
+            route.continue_()
+        else:
+            refuse(route, *found)
+
+    there.page.route("**/v1/classify", trouble)
+    there.drop(shark__jpg=photo("shark.jpg"))
+    there.wait_counts("1 photograph: 1 recognised")
+    assert len(there.uploads) == len(troubles) + 1
 
 
 def test_a_photograph_that_finds_the_gateway_away_time_after_time_is_put_aside(
@@ -202,13 +218,6 @@ def test_a_photograph_that_finds_the_gateway_away_time_after_time_is_put_aside(
     there.page.unroute("**/v1/classify")
     there.page.get_by_role("button", name="Try again").click()
     there.wait_counts("2 photographs: 2 recognised")
-
-
-# Waits of seconds become waits of milliseconds: what is tested is their order.
-HURRY = """{
-    const real = window.setTimeout;
-    window.setTimeout = (call, wait, ...more) => real(call, Math.min(wait, 20), ...more);
-}"""
 
 
 def test_recognition_that_is_away_is_waited_for(

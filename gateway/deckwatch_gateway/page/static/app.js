@@ -72,7 +72,8 @@ function drawBoxes(picture) {
 }
 
 function caption({ image, release }) {
-  return `${image.width} × ${image.height} pixels, recognised by release ${release.name}, version ${release.version}`;
+  const size = `${image.width} × ${image.height} pixels`;
+  return `${size}, recognised by release ${release.name}, version ${release.version}`;
 }
 
 function drawMessage(picture) {
@@ -91,9 +92,9 @@ function drawMessage(picture) {
 
 function plain(picture) {
   if (picture?.state === CANCELLED) return "Cancelled.";
-  if (stage.blank && picture?.state === DONE) return "The gateway draws what this browser cannot show.";
-  if (stage.blank) return "This browser cannot show this photograph.";
-  return "";
+  if (!stage.blank) return "";
+  if (picture?.state === DONE) return "The gateway draws what this browser cannot show.";
+  return "This browser cannot show this photograph.";
 }
 
 function drawButtons(picture) {

@@ -1,7 +1,6 @@
 // The fish of a picture, drawn over it in CSS pixels: sharp at any size and on any screen.
 
 import { svg } from "./dom.js";
-import { percent } from "./numbers.js";
 
 const TAG_HEIGHT = 18; // CSS pixels
 const LETTER = 6.8; // their usual width at 12px
@@ -65,7 +64,10 @@ export class Boxes extends EventTarget {
     const chosen = this.#fish[place];
     const again = chosen.group.getAttribute("aria-pressed") === "true";
     this.#current = place;
-    const detail = again ? null : chosen.number;
+    this.#tell(again ? null : chosen.number);
+  }
+
+  #tell(detail) {
     this.dispatchEvent(new CustomEvent("choose", { detail }));
   }
 
@@ -74,7 +76,7 @@ export class Boxes extends EventTarget {
     if (place < 0) return;
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (event.key === "Enter" || event.key === " ") this.#choose(place);
-    else if (event.key === "Escape") this.dispatchEvent(new CustomEvent("choose", { detail: null }));
+    else if (event.key === "Escape") this.#tell(null);
     else if (step) {
       this.#current = (place + step + this.#fish.length) % this.#fish.length;
       this.#tab();
@@ -98,14 +100,13 @@ export class Boxes extends EventTarget {
 function group(fish, number, release, pressed) {
   const care = release.sensitive(fish.label);
   const name = release.commonName(fish.label);
-  const label = `Fish ${number}: ${name}, score ${percent(fish.score)}${care ? ", sensitive species" : ""}`;
   return svg(
     "g",
     {
       class: `box ${release.tone(fish.label)}${care ? " care" : ""}`,
       role: "button",
       "aria-pressed": String(pressed),
-      "aria-label": label,
+      "aria-label": release.describe(fish, number),
     },
     svg("rect", { class: "halo", rx: 2 }),
     svg("rect", { class: "line", rx: 2 }),

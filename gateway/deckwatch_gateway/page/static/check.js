@@ -10,12 +10,8 @@ const LONG_HEAD_BYTES = 1024 * 1024;
 
 // A Problem that spares sending `file`, or null; `release` names formats and limits.
 export async function check(file, release) {
-  if (file.size === 0) {
-    return new Problem("empty-image", "It has no bytes. Copy it again from where it came from.");
-  }
-  let head;
   try {
-    head = await read(file, HEAD_BYTES);
+    return await look(file, release);
   } catch {
     return new Problem(
       "unreadable-image",
@@ -23,6 +19,13 @@ export async function check(file, release) {
         "chosen; choose it again. (A folder cannot be read as a photograph.)",
     );
   }
+}
+
+async function look(file, release) {
+  if (file.size === 0) {
+    return new Problem("empty-image", "It has no bytes. Copy it again from where it came from.");
+  }
+  const head = await read(file, HEAD_BYTES);
   const format = sniff(head, release.formats);
   if (format === null) return new Problem("unsupported-format", advice(head, release.formats));
   if (file.size > release.max_body_bytes) {
@@ -34,14 +37,12 @@ export async function check(file, release) {
   }
   const found =
     size(head, format.name) ?? size(await read(file, LONG_HEAD_BYTES), format.name);
-  if (found !== null && found.width * found.height > release.max_pixels) {
-    return new Problem(
-      "too-many-pixels",
-      `It is ${found.width} × ${found.height}, ${megapixels(found.width * found.height)}; this ` +
-        `gateway takes up to ${megapixels(release.max_pixels)}. Scale it down.`,
-    );
-  }
-  return null;
+  if (found === null || found.width * found.height <= release.max_pixels) return null;
+  return new Problem(
+    "too-many-pixels",
+    `It is ${found.width} × ${found.height}, ${megapixels(found.width * found.height)}; this ` +
+      `gateway takes up to ${megapixels(release.max_pixels)}. Scale it down.`,
+  );
 }
 
 export function named(formats) {

@@ -17,7 +17,7 @@ export function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// The table of all `pictures` ({name, result, problem}); fish scored below `threshold` are left out.
+// The rows for `pictures` ({name, result, problem}), without fish scored below `threshold`.
 export function table(pictures, release, threshold) {
   const codes = release.labels.map((species) => species.code);
   const head = [
@@ -34,17 +34,17 @@ export function table(pictures, release, threshold) {
       picture.name, result.image.width, result.image.height, result.image.sha256, result.label,
       result.likelihoods[result.label],
     ];
-    const release = [result.release.name, result.release.version, ""];
+    const origin = [result.release.name, result.release.version, ""];
     const shown = result.fish
       .map((fish, place) => [place + 1, fish])
       .filter(([, fish]) => fish.score >= threshold);
     if (shown.length === 0) {
-      const empty = Array(head.length - whole.length - release.length).fill(null);
-      return [[...whole, ...empty, ...release]];
+      const empty = Array(head.length - whole.length - origin.length).fill(null);
+      return [[...whole, ...empty, ...origin]];
     }
     return shown.map(([number, fish]) => [
       ...whole, number, ...named(fish.label), fish.score,
-      ...codes.map((code) => fish.likelihoods[code]), ...fish.box, ...release,
+      ...codes.map((code) => fish.likelihoods[code]), ...fish.box, ...origin,
     ]);
   });
   return [head, ...rows];

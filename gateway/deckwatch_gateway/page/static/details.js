@@ -43,7 +43,9 @@ export class Details extends EventTarget {
     const parts = [
       element("h3", { id: "fish-title" }, hidden ? `${found}, ${hidden} hidden` : found),
     ];
-    if (rows.length) parts.push(element("ul", { class: "fish", "aria-labelledby": "fish-title" }, ...rows));
+    if (rows.length) {
+      parts.push(element("ul", { class: "fish", "aria-labelledby": "fish-title" }, ...rows));
+    }
     const one = result.fish[chosen - 1];
     if (one && one.score >= threshold) {
       const name = `Fish ${chosen}`;
@@ -60,7 +62,7 @@ export class Details extends EventTarget {
       species(fish.label, release),
       element("span", { class: "number" }, fish.score.toFixed(2)),
     );
-    button.setAttribute("aria-label", label(fish, number, release));
+    button.setAttribute("aria-label", release.describe(fish, number));
     button.addEventListener("click", () => {
       this.dispatchEvent(new CustomEvent("choose", { detail: number === chosen ? null : number }));
     });
@@ -79,7 +81,8 @@ export class Details extends EventTarget {
       { class: "json", tabindex: 0, role: "region", "aria-label": "JSON" },
       text,
     );
-    const block = element("details", { open: this.#open }, element("summary", {}, "JSON"), copy, shown);
+    const title = element("summary", {}, "JSON");
+    const block = element("details", { open: this.#open }, title, copy, shown);
     block.addEventListener("toggle", () => {
       this.#open = block.open;
     });
@@ -126,11 +129,6 @@ export function species(code, release) {
     name === code ? null : element("span", { class: "code" }, ` ${code}`),
     release.sensitive(code) ? element("span", { class: "sensitive" }, "▲ sensitive") : null,
   );
-}
-
-function label(fish, number, release) {
-  const care = release.sensitive(fish.label) ? ", sensitive species" : "";
-  return `Fish ${number}: ${release.commonName(fish.label)}${care}, score ${fish.score.toFixed(2)}`;
 }
 
 function focusedPlace(node) {

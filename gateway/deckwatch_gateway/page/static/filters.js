@@ -8,7 +8,8 @@ const FILTERS = {
   fish: ["With fish", (picture, view) => picture.fish(view.threshold).length > 0],
   sensitive: [
     "Sensitive species",
-    (picture, view) => picture.fish(view.threshold).some(({ label }) => view.release.sensitive(label)),
+    (picture, { release, threshold }) =>
+      picture.fish(threshold).some(({ label }) => release.sensitive(label)),
   ],
   none: [
     "Without fish",

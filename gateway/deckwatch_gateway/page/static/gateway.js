@@ -18,7 +18,8 @@ export class Gateway {
 
   // The photograph as the gateway draws it, for what this browser cannot show: a JPEG.
   async drawn(file, signal) {
-    const answer = await this.#ask("v1/classify?overlay=true", { method: "POST", body: file, signal });
+    const options = { method: "POST", body: file, signal };
+    const answer = await this.#ask("v1/classify?overlay=true", options);
     return answer.blob();
   }
 

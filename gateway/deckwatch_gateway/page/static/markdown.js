@@ -48,9 +48,9 @@ function table(lines, start) {
   let end = start + 2;
   while (end < lines.length && lines[end].includes("|")) end += 1;
   const heads = cells(lines[start]).map((cell) => element("th", { scope: "col" }, ...inline(cell)));
-  const rows = lines
-    .slice(start + 2, end)
-    .map((line) => element("tr", {}, ...cells(line).map((cell) => element("td", {}, ...inline(cell)))));
+  const row = (line) =>
+    element("tr", {}, ...cells(line).map((cell) => element("td", {}, ...inline(cell))));
+  const rows = lines.slice(start + 2, end).map(row);
   const node = element(
     "div",
     { class: "wide" },

@@ -7,7 +7,12 @@ import { heading } from "./words.js";
 
 const SPARE = 4; // rows kept beyond both edges
 // No browser should be asked to decode what was refused as a bomb or as no picture at all.
-export const UNSHOWN = new Set(["too-many-pixels", "image-too-large", "unsupported-format", "empty-image"]);
+export const UNSHOWN = new Set([
+  "too-many-pixels",
+  "image-too-large",
+  "unsupported-format",
+  "empty-image",
+]);
 
 export class PictureList extends EventTarget {
   #rows = []; // row elements, reused
@@ -21,8 +26,8 @@ export class PictureList extends EventTarget {
     this.view = view;
     this.thumbnails = thumbnails;
     this.space = node.appendChild(element("div", { class: "rows", role: "presentation" }));
-    this.none = node.appendChild(element("p", { class: "hint none", hidden: true }));
-    this.none.textContent = "No photograph is of this kind.";
+    this.none = element("p", { class: "hint", hidden: true }, "No photograph is of this kind.");
+    node.after(this.none);
     this.update = eachFrame(() => this.#update());
     node.addEventListener("scroll", eachFrame(() => this.#draw()), { passive: true });
     node.addEventListener("keydown", (event) => this.#key(event));
@@ -48,7 +53,9 @@ export class PictureList extends EventTarget {
     this.#shown = this.view.pictures.all.filter((picture) => this.view.passes(picture));
     this.none.hidden = this.#shown.length > 0;
     const gone = this.#selected && !this.view.pictures.has(this.#selected);
-    if (gone || !this.#selected) this.select(this.#shown[this.#place ?? 0] ?? this.#shown.at(-1) ?? null);
+    if (gone || !this.#selected) {
+      this.select(this.#shown[this.#place ?? 0] ?? this.#shown.at(-1) ?? null);
+    }
     this.#draw();
   }
 
@@ -116,8 +123,10 @@ export class PictureList extends EventTarget {
       Home: 0,
       End: this.#shown.length - 1,
     }[event.key];
-    if (event.key === "Delete" && this.#selected) this.dispatchEvent(new Event("remove"));
-    else if (target === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Delete" && this.#selected) {
+      this.dispatchEvent(new Event("remove"));
+      this.#update(); // at once: the next Delete may come before the next frame
+    } else if (target === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     else this.#go(Math.min(Math.max(target, 0), this.#shown.length - 1));
     event.preventDefault();
   }

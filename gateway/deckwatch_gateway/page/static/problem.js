@@ -42,7 +42,8 @@ export class Problem extends Error {
   }
 
   static unreachable() {
-    return new Problem("unreachable", "The gateway did not answer. Is this device still connected?");
+    const detail = "The gateway did not answer. Is this device still connected?";
+    return new Problem("unreachable", detail);
   }
 }
 

@@ -123,6 +123,7 @@ export class Queue extends EventTarget {
       await this.#wait(wait);
       wait = Math.min(LONGEST_WAIT_S, wait * 2);
     }
+    if (problem.status !== 0) return;
     // A refusal that came before the upload was through can be lost with it.
     const refusal = await this.gateway.refuses(this.key.headers);
     if (refusal?.wantsKey) {

@@ -31,6 +31,12 @@ export class Release {
     return this.#species(code)?.sensitive ?? false;
   }
 
+  // One fish in words, for those who hear it; `number` is its place, the surest is 1.
+  describe(fish, number) {
+    const care = this.sensitive(fish.label) ? ", sensitive species" : "";
+    return `Fish ${number}: ${this.commonName(fish.label)}${care}, score ${fish.score.toFixed(2)}`;
+  }
+
   // The CSS class that carries a species' colour; none for "no fish".
   tone(code) {
     return this.tones.get(code) ?? "";

@@ -48,7 +48,7 @@ export class Status {
       return;
     }
     const left = Math.ceil(((this.held.until ?? 0) - Date.now()) / 1000);
-    // Read out once: the seconds are for the eye, and stand outside the live region's text.
+    // Read out once: the seconds are for the eye, and added by the style sheet.
     say(node, this.held.text ?? REASONS[this.held.reason]);
     if (left > 0) node.dataset.left = ` Going on in ${left} s.`;
     else delete node.dataset.left;
