@@ -12,7 +12,8 @@ import pytest
 import structlog
 import trustme
 
-from deckwatch_gateway.camio.redis_store import RedisStore, _dangers
+from deckwatch_gateway.camio.redis_dangers import dangers
+from deckwatch_gateway.camio.redis_store import RedisStore
 from deckwatch_gateway.camio.store import PENDING, STATES, open_store
 from deckwatch_vision.errors import QueueUnavailable, UsageError
 
@@ -82,6 +83,46 @@ def test_a_full_server_takes_no_more_and_still_finishes_what_it_has(
             assert (tally.pending, tally.held_bytes) == (0, 0)
 
     asyncio.run(run())
+
+
+def test_a_server_that_is_no_longer_the_primary_is_looked_up_again(
+    own_server: RedisServer,
+) -> None:
+    def connections() -> int:
+        stats = own_server.command("INFO", "stats").decode()
+        return int(stats.partition("total_connections_received:")[2].partition("\r")[0])
+
+    async def run() -> None:
+        async with opened(own_server.url) as store:
+            await store.put(arrival("a"), PLENTY)
+            own_server.command("REPLICAOF", "127.0.0.1", "1")
+            before = connections()
+            for _ in range(2):
+                with pytest.raises(QueueUnavailable, match="read only replica"):
+                    await store.put(arrival("b"), PLENTY)
+            assert connections() - before == 2, "this question's, and one for the second try"
+            own_server.command("REPLICAOF", "NO", "ONE")
+            assert await store.put(arrival("b"), PLENTY) == "accepted"
+
+    asyncio.run(run())
+
+
+def test_a_server_that_tells_nothing_of_itself_is_used_all_the_same(
+    own_server: RedisServer,
+) -> None:
+    user = ("on", ">hush", "allkeys", "+@all", "-info", "-config")
+    assert own_server.command("ACL", "SETUSER", "deckwatch", *user) == b"+OK\r\n"
+
+    async def run() -> None:
+        async with opened(own_server.url.replace("//", "//deckwatch:hush@")) as store:
+            await store.start()
+            assert await store.put(arrival("a"), PLENTY) == "accepted"
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(run())
+    [line] = lines
+    assert line["event"] == "the queue's server does not tell how it keeps events"
+    assert "hush" not in str(line)
 
 
 def test_a_server_that_was_emptied_is_used_anew(own_server: RedisServer) -> None:
@@ -229,7 +270,7 @@ def test_over_tls_with_a_password(tmp_path: Path) -> None:
 def test_a_server_that_is_too_old_is_told(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deckwatch_gateway.camio.redis_store.OLDEST", (999, 0))
+    monkeypatch.setattr("deckwatch_gateway.camio.redis_dangers.OLDEST", (999, 0))
 
     async def run() -> None:
         async with opened(redis_server.url) as store:
@@ -265,8 +306,8 @@ def test_an_event_as_large_as_can_be(redis_server: RedisServer) -> None:
         ({"aof_enabled": 1, "maxmemory": 0, "maxmemory_policy": "allkeys-lru"}, "always", []),
     ],
 )
-def test_dangers(info: dict[str, Any], fsync: str | None, said: list[str]) -> None:
-    found = _dangers(info, fsync)
+def testdangers(info: dict[str, Any], fsync: str | None, said: list[str]) -> None:
+    found = dangers(info, fsync)
     assert len(found) == len(said)
     assert all(one.startswith(what) for one, what in zip(found, said, strict=True))
 

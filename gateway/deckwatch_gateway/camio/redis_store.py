@@ -13,6 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, cast
 
+from redis import asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ReadOnlyError, RedisError
+
+from deckwatch_gateway.camio.redis_dangers import warn
 from deckwatch_gateway.camio.store import (
     MAX_REASON,
     PENDING,
@@ -25,19 +31,7 @@ from deckwatch_gateway.camio.store import (
     Tally,
     host_of,
 )
-from deckwatch_gateway.logs import log
-from deckwatch_vision.errors import MissingExtra, QueueUnavailable, UsageError
-
-try:
-    from redis import asyncio as redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import ExponentialBackoff
-    from redis.exceptions import RedisError
-except ModuleNotFoundError:
-    raise MissingExtra(
-        "a queue on a Redis server needs its client, which is not installed. "
-        "Install it with: pip install 'deckwatch[redis]'"
-    ) from None
+from deckwatch_vision.errors import QueueUnavailable, UsageError
 
 # The braces keep all keys on one node of a cluster.
 PREFIX = "{deckwatch:camio}"
@@ -47,8 +41,6 @@ CONNECTIONS = 32
 RETRIES, RETRY_FIRST_S, RETRY_LONGEST_S = 2, 0.05, 0.5
 AT_ONCE = 500  # events a command handles at most, so that the server is never busy for long
 CONSUMER_IDLE_S = 3600.0
-# The first that knows XAUTOCLAIM.
-OLDEST = (6, 2)
 
 
 class RedisStore:
@@ -82,18 +74,7 @@ class RedisStore:
 
     async def start(self) -> None:
         """Warn where the server would lose events that were acknowledged."""
-        try:
-            info = await self._redis.info("server", "persistence", "memory")
-            fsync = await self._setting("appendfsync")
-        except (RedisError, OSError) as error:
-            log.error("the queue cannot be reached", queue=self._where, kind=type(error).__name__)
-            return
-        version = str(info.get("redis_version", "0"))
-        if _numbers(version) < OLDEST:
-            log.error("the queue's server is too old", queue=self._where, version=version,
-                      needed=".".join(map(str, OLDEST)))  # fmt: skip
-        for reason in _dangers(info, fsync):
-            log.warning("acknowledged events can be lost", queue=self._where, reason=reason)
+        await warn(self._redis, self._where)
 
     async def put(self, arrival: Arrival, limits: Limits) -> Put:
         """See `Store.put`."""
@@ -194,6 +175,10 @@ class RedisStore:
     async def _run(self, command: str, *args: str | bytes | int) -> Any:
         try:
             return await self._script(keys=[PREFIX], args=[command, *args])
+        except ReadOnlyError as error:
+            # Another server is the primary now; its name may lead there already.
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            raise self._away(error) from error
         except (RedisError, OSError) as error:
             raise self._away(error) from error
 
@@ -223,42 +208,12 @@ class RedisStore:
             raise self._away(error) from error
         return found
 
-    async def _setting(self, name: str) -> str | None:
-        """A setting of the server; None where it does not tell."""
-        try:
-            found: Mapping[Any, Any] = await self._redis.config_get(name)
-        except redis.ResponseError:  # a hosted server may not allow the question
-            return None
-        return found.get(name)
-
     def _away(self, error: Exception) -> QueueUnavailable:
         # The client's message names the address and never the password.
         return QueueUnavailable(
             f"the queue {self._where} cannot be used: {type(error).__name__}: {error}. See that "
             "the Redis server runs, takes this password and has memory left."
         )
-
-
-def _dangers(info: Mapping[str, Any], fsync: str | None) -> list[str]:
-    """Why a server with this configuration might lose what it said it has."""
-    found = []
-    if not info.get("aof_enabled"):
-        found.append(
-            "appendonly is off, so a restart of the server forgets all since its last snapshot; "
-            "set appendonly yes and appendfsync always"
-        )
-    elif fsync != "always":
-        found.append(
-            f"appendfsync is {fsync or 'not told'}; with anything but always a power cut takes "
-            "the last second"
-        )
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
-        found.append(
-            f"maxmemory-policy is {policy}, so the server forgets events when its memory is full; "
-            "set noeviction"
-        )
-    return found
 
 
 def _entry(identity: bytes, fields: Mapping[bytes, bytes]) -> Entry:
@@ -277,10 +232,6 @@ def _entry(identity: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         unfinished=int(fields[b"unfinished"]),
         reason=fields[b"reason"].decode(),
     )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def _ms(seconds: float) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from deckwatch_vision.errors import UsageError
+from deckwatch_vision.errors import MissingExtra, UsageError
 
 State = Literal["received", "labelled", "delivered", "dead"]
 PENDING: tuple[State, ...] = ("received", "labelled")
@@ -183,8 +183,15 @@ def open_store(location: str, *, create: bool = True) -> Store:
     """
     scheme = location.partition("://")[0] if "://" in location else ""
     if scheme in ("redis", "rediss", "unix"):
-        from deckwatch_gateway.camio.redis_store import RedisStore
-
+        try:
+            from deckwatch_gateway.camio.redis_store import RedisStore
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "redis":
+                raise
+            raise MissingExtra(
+                "a queue on a Redis server needs its client, which is not installed. "
+                "Install it with: pip install 'deckwatch[redis]'"
+            ) from None
         return RedisStore(location)
     if scheme:
         raise UsageError(
