@@ -187,6 +187,37 @@ def test_a_box_is_chosen_by_mouse(
     expect(bars).to_have_count(0)
 
 
+def test_an_enlarged_picture_keeps_its_fish_in_view_and_can_be_dragged(
+    visit: Visitor, gateway: Running, photo: Callable[[str], bytes]
+) -> None:
+    there = visit(gateway)
+    page = there.page
+    there.drop(rays__jpg=photo("rays.jpg"))
+    third = page.locator(".box[aria-label^='Fish 3:']")
+    third.click()
+    for _ in range(5):
+        page.get_by_role("button", name="Larger").click()
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    middle = (stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2)
+
+    def off() -> tuple[float, float]:
+        box = third.locator(".line").bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2 - middle[0], box["y"] + box["height"] / 2 - middle[1]
+
+    wait_for(lambda: max(map(abs, off())) < 20)  # the scroll bars take some
+    before = off()
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 60, middle[1] + 40, steps=4)
+    page.mouse.up()
+    wait_for(lambda: np.allclose(off(), (before[0] - 60, before[1] + 40), atol=2))
+    expect(third).to_have_attribute("aria-pressed", "true")  # a drag is no click
+    page.mouse.click(middle[0] - 60, middle[1] + 40)
+    expect(third).to_have_attribute("aria-pressed", "false")
+
+
 def test_a_small_box_on_a_large_one_can_be_chosen(
     visit: Visitor, gateway: Running, photo: Callable[[str], bytes]
 ) -> None:

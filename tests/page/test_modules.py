@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
-from deckwatch_gateway.page.assets import VERSION
+from deckwatch_gateway.page.assets import ASSETS, VERSION
 from deckwatch_vision.formats import FORMATS
 from deckwatch_vision.headers import read_header
 from tests.gateway.conftest import Running
 from tests.stack.pictures import make_pictures
+from tools.install import ROOT
 
 from .conftest import PHOTOS, Visit, Visits
 
@@ -183,3 +185,10 @@ def test_waits_are_read(there: Visit) -> None:
         f"/page/{VERSION}/problem.js",
     )
     assert found == [7, 90, 0, None, None, None]
+
+
+def test_the_files_are_packed() -> None:
+    builder = WheelBuilder(str(ROOT))
+    packed = {each.distribution_path for each in builder.recurse_included_files()}
+    for name in (*ASSETS, "index.html"):
+        assert f"deckwatch_gateway/page/static/{name}" in packed

@@ -67,6 +67,7 @@ function drawBoxes(picture) {
     .map((each, place) => ({ fish: each, number: place + 1 }))
     .filter(({ fish: each }) => each.score >= view.threshold);
   const size = picture?.result?.image ?? stage.size;
+  stage.aim = found[view.fish - 1]?.box ?? null;
   if (view.release && size) stage.boxes.show(fish, size, view.release, view.fish, view.names);
   say(byId("caption"), picture?.result ? caption(picture.result) : "");
 }

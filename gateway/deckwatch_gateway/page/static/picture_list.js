@@ -26,7 +26,8 @@ export class PictureList extends EventTarget {
     this.view = view;
     this.thumbnails = thumbnails;
     this.space = node.appendChild(element("div", { class: "rows", role: "presentation" }));
-    this.none = element("p", { class: "hint", hidden: true }, "No photograph is of this kind.");
+    this.none = element("p", { class: "hint filled", hidden: true });
+    this.none.textContent = "No photograph is of this kind.";
     node.after(this.none);
     this.update = eachFrame(() => this.#update());
     node.addEventListener("scroll", eachFrame(() => this.#draw()), { passive: true });
@@ -92,6 +93,7 @@ export class PictureList extends EventTarget {
     say(row.name, picture.name);
     row.name.title = picture.name;
     say(row.state, this.#describe(picture));
+    row.state.title = row.state.textContent;
     row.state.classList.toggle("fault", picture.state === FAILED);
     row.progress.hidden = ![SENDING, RECOGNISING].includes(picture.state);
     row.progress.firstChild.style.width = `${picture.progress * 100}%`;

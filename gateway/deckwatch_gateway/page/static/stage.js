@@ -2,6 +2,7 @@
 
 import { Boxes } from "./boxes.js";
 import { byId, element } from "./dom.js";
+import { connectPan } from "./pan.js";
 
 const STEP = 1.5;
 const MOST = 16;
@@ -23,11 +24,15 @@ export class Stage extends EventTarget {
     this.node = byId("stage");
     this.frame = byId("frame");
     new ResizeObserver(() => this.#lay()).observe(this.node);
+    connectPan(this.node);
     byId("larger").addEventListener("click", () => this.zoom(this.#zoom * STEP));
     byId("smaller").addEventListener("click", () => this.zoom(this.#zoom / STEP));
     byId("fit").addEventListener("click", () => this.zoom(1));
     this.zoom(1);
   }
+
+  // What to keep in the middle when it is enlarged: a box of the picture, or null for the middle.
+  aim = null;
 
   // Show `picture`, or nothing; again whenever its result came.
   show(picture) {
@@ -46,6 +51,7 @@ export class Stage extends EventTarget {
   }
 
   zoom(factor) {
+    const middle = this.#middle();
     this.#zoom = Math.min(MOST, Math.max(1, factor));
     if (this.#zoom < 1.01) this.#zoom = 1;
     const zoomed = this.#zoom > 1;
@@ -56,6 +62,26 @@ export class Stage extends EventTarget {
     byId("smaller").disabled = byId("fit").disabled = !zoomed;
     byId("larger").disabled = this.#zoom >= MOST;
     this.#lay();
+    const { clientWidth, clientHeight } = this.node;
+    this.node.scrollTo(
+      middle.across * this.frame.offsetWidth - clientWidth / 2,
+      middle.down * this.frame.offsetHeight - clientHeight / 2,
+    );
+  }
+
+  // As shares of the picture's width and height.
+  #middle() {
+    if (this.aim && this.#size) {
+      const [left, top, right, bottom] = this.aim;
+      const { width, height } = this.#size;
+      return { across: (left + right) / 2 / width, down: (top + bottom) / 2 / height };
+    }
+    const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.node;
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = this.frame;
+    return {
+      across: (scrollLeft + clientWidth / 2 - offsetLeft) / (offsetWidth || 1),
+      down: (scrollTop + clientHeight / 2 - offsetTop) / (offsetHeight || 1),
+    };
   }
 
   #begin(picture) {
