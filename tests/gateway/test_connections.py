@@ -63,12 +63,12 @@ def test_an_idle_one_makes_room() -> None:
 
 def test_so_many_from_one_address() -> None:
     connections = make(100, 2)
+    stranger = Fake("192.0.2.1", True)
+    assert connections.add(stranger)
     own = [Fake("2001:db8::1"), Fake("2001:db8::2")]
     assert all(connections.add(each) for each in own)
     assert not connections.add(Fake("2001:db8::3")), "the same /64"
     assert connections.add(Fake("2001:db8:1::1"))
-    stranger = Fake("192.0.2.1", True)
-    assert connections.add(stranger)
     own[1].idle = True
     assert connections.add(Fake("2001:db8::3"))
     assert own[1].closed
