@@ -17,10 +17,12 @@ from .conftest import Visitor
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
 
 
-# Waits of seconds become waits of milliseconds: what is tested is their order.
+# Waits of seconds become waits of milliseconds, those of minutes (which a healthy page does not
+# use up) waits of seconds: what is tested is their order.
 HURRY = """{
     const real = window.setTimeout;
-    window.setTimeout = (call, wait, ...more) => real(call, Math.min(wait, 20), ...more);
+    window.setTimeout = (call, wait, ...more) =>
+        real(call, wait > 60000 ? wait / 20 : Math.min(wait, 20), ...more);
 }"""
 
 
@@ -218,6 +220,17 @@ def test_a_photograph_that_finds_the_gateway_away_time_after_time_is_put_aside(
     there.page.unroute("**/v1/classify")
     there.page.get_by_role("button", name="Try again").click()
     there.wait_counts("2 photographs: 2 recognised")
+
+
+def test_a_connection_that_went_silent_is_given_up(
+    visit: Visitor, gateway: Running, photo: Callable[[str], bytes]
+) -> None:
+    there = visit(gateway, before=HURRY.replace("wait / 20", "wait / 300"))
+    there.refused = True
+    there.page.route("**/v1/classify", lambda route: None, times=1)  # an answer never comes
+    there.drop(shark__jpg=photo("shark.jpg"))
+    there.wait_counts("1 photograph: 1 recognised")
+    assert len([each for each in there.uploads if each.post_data_buffer]) == 2
 
 
 def test_recognition_that_is_away_is_waited_for(

@@ -2,6 +2,9 @@
 
 import { Problem } from "./problem.js";
 
+// A connection that shows no sign of life for so long is given up: at sea they end without a word.
+const SILENCE_S = 90;
+
 // Below wherever the page is, so that a proxy may put it under a path of its own.
 const at = (path) => new URL(path, document.baseURI).href;
 
@@ -53,8 +56,25 @@ export class Gateway {
         request.setRequestHeader(name, value);
       }
       request.setRequestHeader("Content-Type", "application/octet-stream");
-      request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-      request.upload.onload = onSent;
+      let silence = null;
+      let silent = false;
+      const alive = () => {
+        clearTimeout(silence);
+        silence = setTimeout(() => {
+          silent = true;
+          request.abort();
+        }, SILENCE_S * 1000);
+      };
+      alive();
+      request.upload.onprogress = (event) => {
+        alive();
+        onProgress(event.loaded / event.total);
+      };
+      request.upload.onload = () => {
+        alive();
+        onSent();
+      };
+      request.onloadend = () => clearTimeout(silence);
       request.onload = () => {
         try {
           resolve(read(request));
@@ -63,7 +83,8 @@ export class Gateway {
         }
       };
       request.onerror = () => reject(Problem.unreachable());
-      request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
+      request.onabort = () =>
+        reject(silent ? Problem.unreachable() : new DOMException("cancelled", "AbortError"));
       signal.addEventListener("abort", () => request.abort(), { once: true });
       request.send(file);
     });
