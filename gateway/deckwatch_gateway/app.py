@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
             parts = _assemble(settings, triton, metrics, keeping, camio, access, admission)
             keeping.start()
             traces.start()
-            await camio.start(parts, triton.known)
+            await camio.start(parts, triton.known, traces)
             app.state.parts = parts
             warming = asyncio.create_task(parts.readiness.keep_trying())
             yield

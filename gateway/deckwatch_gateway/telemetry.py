@@ -70,6 +70,17 @@ class Telemetry:
         )
         return RequestTrace(self._tracer, span)
 
+    @contextmanager
+    def work(self, name: str, facts: Mapping[str, str | int]) -> Iterator[RequestTrace]:
+        """The trace of work that no request waits for."""
+        span = self._tracer.start_span(
+            name, contexts.Context(), kind=otel.SpanKind.CONSUMER, attributes=facts
+        )
+        try:
+            yield RequestTrace(self._tracer, span)
+        finally:
+            span.end()
+
     def close(self) -> None:
         """Send what waits, for a few seconds at most."""
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)

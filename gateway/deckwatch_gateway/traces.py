@@ -102,3 +102,16 @@ class Traces:
             yield trace
         finally:
             _current.reset(token)
+
+    @contextmanager
+    def work(self, name: str, facts: Mapping[str, str | int]) -> Iterator[None]:
+        """The trace of work that no request waits for, for as long as the block lasts."""
+        if self._telemetry is None:
+            yield
+            return
+        with self._telemetry.work(name, facts) as trace:
+            token = _current.set(trace)
+            try:
+                yield
+            finally:
+                _current.reset(token)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.gateway import conftest as gateway
+from tests.gateway import test_traces
 
 from .fake import FakeCamio
 from .gateways import FastTriton, Hooked, hooked_gateway
@@ -19,6 +20,7 @@ from .queues import RedisServer
 Start: TypeAlias = Callable[..., Hooked]
 
 jpeg = gateway.jpeg
+collector = test_traces.collector
 logs_as_in_production = gateway.logs_as_in_production
 
 

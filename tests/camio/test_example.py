@@ -82,16 +82,14 @@ def test_the_exchange_of_the_page(
     lines = shown.splitlines()
     assert lines[0] == "Sent 10 images; answered 200 ok"
     assert lines[1].startswith("Labels after ")
-    found = {name: labels for name, labels in re.findall(r"(\w+\.jpg): (.+)", shown)}
+    found = dict(re.findall(r"(\w+\.jpg): (.+)", shown))
     assert len(found) == 10
     for name, labels in re.findall(r"(\w+\.jpg): (.+)", PAGE):
         # Probabilities differ in their last digits between machines.
         assert re.sub(r"[\d.]+", "", found[name]) == re.sub(r"[\d.]+", "", labels)
 
 
-def test_the_fake_camio_without_registering(
-    triton_server: EmbeddedTriton, tmp_path: Path
-) -> None:
+def test_the_fake_camio_without_registering(triton_server: EmbeddedTriton, tmp_path: Path) -> None:
     with running_gateway(triton=triton_server.grpc_url, **settings(tmp_path)) as running:
         done = run_fake("--to", f"{running.server.url}/tasks/{ENVIRONMENT['DECKWATCH_CAMIO_KEYS']}")
         assert done.returncode == 0

@@ -22,10 +22,11 @@ from deckwatch_gateway.camio.store import PENDING, Entry, Store
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_vision.errors import BrokenImage
 from deckwatch_vision.species import DEMO, LabelSet
+from tests.gateway.test_traces import Collector, facts
 
 from .conftest import Start
 from .fake import FakeCamio
-from .gateways import TIMESTAMP, FastTriton, Hooked, hooked_gateway, photo, settled
+from .gateways import KEY, TIMESTAMP, FastTriton, Hooked, hooked_gateway, photo, settled
 from .queues import DEADLINE_S, PLENTY, RedisServer, arrival, opened
 
 WaitFor = Callable[[Callable[[], object]], None]
@@ -149,6 +150,24 @@ def test_pictures_of_events_are_kept_as_others_are(
     content = json.loads(record.read_text())
     assert content["camera"] == "deck-aft"
     assert content["captured_at"] == TIMESTAMP
+
+
+def test_an_event_has_a_trace_down_to_triton_and_its_callback(
+    start: Start, jpeg: bytes, collector: Collector
+) -> None:
+    hooked = start(otlp_endpoint=collector.address)
+    hooked.send(hooked.camio.event([photo(jpeg)]))
+    event, callback = collector.named("camio event"), collector.named("callback")
+    (recognised,) = (
+        span
+        for span in collector.spans
+        if span.name == "triton" and span.trace_id == event.trace_id
+    )
+    assert {recognised.parent_span_id, callback.parent_span_id} == {event.span_id}
+    assert facts(callback) == {"deckwatch.outcome": "delivered"}
+    assert facts(event)["deckwatch.images"] == 1
+    assert KEY not in str(collector.spans)
+    assert "/labels/" not in str(collector.spans)
 
 
 def test_a_claim_is_renewed_while_its_event_is_worked_on(

@@ -25,6 +25,7 @@ from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.recognition import Recognition
 from deckwatch_gateway.settings import PREFIX, Settings
+from deckwatch_gateway.traces import Traces
 from deckwatch_serving.keep import Origin
 from deckwatch_vision.errors import MissingExtra, QueueUnavailable, UsageError
 from deckwatch_vision.result import ReleaseInfo
@@ -83,7 +84,9 @@ class Exchange:
         key = self._keys.find(presented)
         return key if key is not None and SCOPE in key.scopes else None
 
-    async def start(self, parts: Parts, served: Callable[[ReleaseInfo], Served | None]) -> None:
+    async def start(
+        self, parts: Parts, served: Callable[[ReleaseInfo], Served | None], traces: Traces
+    ) -> None:
         """Begin to take events and to work them off, inside the event loop that serves."""
         if self._store is None:
             return
@@ -105,7 +108,11 @@ class Exchange:
 
         steps = Steps(self._store, labeller, callbacks, pace, self.metrics, keep)
         worker = Worker(
-            self._store, steps, workers=settings.camio_workers, lease_s=settings.camio_lease_s
+            self._store,
+            steps,
+            traces,
+            workers=settings.camio_workers,
+            lease_s=settings.camio_lease_s,
         )
         self.desk = Desk(
             bodies=parts.bodies.with_limit(settings.camio_max_body_bytes),
@@ -142,6 +149,8 @@ class Exchange:
                 self.metrics.up.set(1)
             except QueueUnavailable:  # the worker says so
                 self.metrics.up.set(0)
+            except Exception:  # or the gauges would stand still and nothing be forgotten
+                log.exception("queue not counted")
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from deckwatch_gateway import traces
 from deckwatch_gateway.camio.delivery import Callbacks
 from deckwatch_gateway.camio.event import CamioEventError
 from deckwatch_gateway.camio.labeller import Labelled, Labeller
@@ -100,7 +101,9 @@ class Steps:
         return await self._later(claim, time.monotonic(), INTERNAL, wait_s)
 
     async def _send(self, claim: Claim, begun: float, answer: bytes, attempts: int) -> float | None:
-        outcome = await self._callbacks.post(claim.callback_url, answer)
+        with traces.calling("callback") as call:
+            outcome = await self._callbacks.post(claim.callback_url, answer)
+            call.facts["deckwatch.outcome"] = outcome.kind
         if outcome.kind == "delivered":
             self._metrics.callbacks["delivered"].inc()
             if await self._store.delivered(claim):

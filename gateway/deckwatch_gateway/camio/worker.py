@@ -11,6 +11,7 @@ from contextlib import suppress
 from deckwatch_gateway.camio.steps import Steps
 from deckwatch_gateway.camio.store import Claim, Store
 from deckwatch_gateway.logs import log
+from deckwatch_gateway.traces import Traces
 from deckwatch_vision.errors import QueueUnavailable
 
 # How often a worker with nothing to do looks for events that other gateways took in.
@@ -26,9 +27,12 @@ class Worker:
     inside the event loop that it works in.
     """
 
-    def __init__(self, store: Store, steps: Steps, *, workers: int, lease_s: float) -> None:
+    def __init__(
+        self, store: Store, steps: Steps, traces: Traces, *, workers: int, lease_s: float
+    ) -> None:
         self._store = store
         self._steps = steps
+        self._traces = traces
         self._lease_s = lease_s
         self._news = asyncio.Event()
         self._free = asyncio.Semaphore(workers)
@@ -95,7 +99,8 @@ class Worker:
         renewing = asyncio.create_task(self._renew(claim, asyncio.current_task()))
         wait_s = None
         try:
-            wait_s = await self._steps.advance(claim)
+            with self._traces.work("camio event", _facts(claim)):
+                wait_s = await self._steps.advance(claim)
         except asyncio.CancelledError:
             # By a stop, or because the claim is lost; then there is nothing to give back.
             await self._give_back(claim)
@@ -123,3 +128,12 @@ class Worker:
                     log.warning("claim lost", event_id=claim.entry.id)
                     work.cancel()
                     return
+
+
+def _facts(claim: Claim) -> dict[str, str | int]:
+    """What a trace tells of an event."""
+    return {
+        "deckwatch.event": claim.entry.id,
+        "deckwatch.images": claim.entry.images,
+        "deckwatch.state": claim.entry.state,
+    }
