@@ -20,8 +20,8 @@ DESCRIPTION = (
     "Finds fish in photographs from fishing-vessel cameras and names their species. "
     "Send a JPEG, PNG, WebP, BMP or TIFF; every error is an RFC 9457 problem whose `code` "
     "is stable and whose `detail` says what to do. A gateway that asks for keys takes one as a "
-    "bearer token or as X-API-Key. Any request may be answered with 400 when it is no HTTP/1.1, and "
-    "with 421 when its Host is a name that the gateway does not go by."
+    "bearer token or as X-API-Key. Any request may be answered with 400 when it is no HTTP/1.1, "
+    "and with 421 when its Host is a name that the gateway does not go by."
 )
 
 _LIKELIHOODS = {
