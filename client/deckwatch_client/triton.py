@@ -39,8 +39,10 @@ ATTEMPTS = 3
 # gRPC waits up to two minutes between attempts to reconnect; a restarted Triton is back in
 # seconds, so a lost connection is retried at least every second. "min_reconnect_backoff" is how
 # long one attempt may take: enough for a slow network, not the 20 s spent on a pod that is gone.
-# A peer that vanished without a word is noticed when it acknowledges nothing for five seconds.
-# Two pings without data between them is what servers stand by default.
+# A peer that vanished without a word acknowledges nothing: TCP gives it five seconds
+# ("keepalive_timeout"), pings of a connection that only looks alive ten ("ping_timeout", without
+# which they have a minute, whatever is said of keepalive). Two pings without data between them is
+# what servers stand by default.
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -49,6 +51,7 @@ CHANNEL = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 2),
 ]

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from deckwatch_client import AsyncClient, Client, Result
-from deckwatch_client.triton import AsyncTritonClient, TritonClient
+from deckwatch_client.triton import CHANNEL, AsyncTritonClient, TritonClient
 from deckwatch_vision.errors import (
     BrokenImage,
     DeadlineExceeded,
@@ -308,3 +308,55 @@ def test_what_is_no_key_is_not_sent(
         either(web.address)
     assert key not in str(caught.value)
     assert not web.keys
+
+
+class Way:
+    """A way to `host` that keeps its connections, and passes nothing on once `frozen` is set."""
+
+    def __init__(self, host: str) -> None:
+        self._host, _, port = host.rpartition(":")
+        self._port = int(port)
+        self.frozen = threading.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near = self._listening.accept()[0]
+                far = socket.create_connection((self._host, self._port))
+                self._ends += [near, far]
+                for pair in ((near, far), (far, near)):
+                    self._threads.append(threading.Thread(target=self._pass_on, args=pair))
+                    self._threads[-1].start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self.frozen.is_set():
+                    target.sendall(data)
+
+    def close(self) -> None:
+        for each in (self._listening, *self._ends):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_a_connection_that_only_looks_alive_is_given_up(
+    either: Ask, triton: Triton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the deadline, so that another server can be asked."""
+    quick = {"grpc.http2.ping_timeout_ms": 300, "grpc.keepalive_time_ms": 300}
+    usual = dict(CHANNEL)
+    assert {usual[name] for name in quick} == {10_000}
+    monkeypatch.setattr("deckwatch_client.triton.CHANNEL", [*{**usual, **quick}.items()])
+    with closing(Way(triton.host)) as way:
+        triton.before = lambda number, context: way.frozen.set()
+        with pytest.raises(ServerUnavailable, match="ping timeout"):
+            either(f"grpc://{way.address}", timeout_s=60)
