@@ -34,7 +34,20 @@ OUTSIDE = "from outside"
 WITHIN_S = 0.004
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "deckwatch_gateway.server", "tests.camio.victims"])
+# The first three, and what they import only when a gateway starts.
+_FORKS.set_forkserver_preload(
+    [
+        "pytest",
+        "deckwatch_gateway.server",
+        "tests.camio.victims",
+        "deckwatch_gateway.camio.sqlite_store",
+        "deckwatch_gateway.camio.redis_store",
+        "anyio._backends._asyncio",
+        "pydantic.v1",
+        "uvicorn.lifespan.on",
+        "uvicorn.loops.uvloop",
+    ]
+)
 
 
 class Victim:
