@@ -15,7 +15,7 @@ export const UNSHOWN = new Set([
 ]);
 
 export class PictureList extends EventTarget {
-  #rows = []; // row elements, reused
+  #rows = new Map(); // picture id -> row element
   #shown = []; // the pictures that pass the filter
   #selected = null;
 
@@ -70,40 +70,49 @@ export class PictureList extends EventTarget {
     const first = Math.max(0, Math.floor(this.node.scrollTop / height) - SPARE);
     const fits = Math.ceil(this.node.clientHeight / height) + 2 * SPARE + 1;
     const last = Math.min(this.#shown.length, first + fits);
-    for (let line = 0; line < Math.max(last - first, this.#rows.length); line += 1) {
-      const picture = this.#shown[first + line];
-      const row = (this.#rows[line] ??= this.space.appendChild(makeRow()));
-      row.hidden = line >= last - first;
-      if (row.hidden) this.thumbnails.forget(row.canvas);
-      else this.#fill(row, picture, first + line, height);
-    }
-    const active = this.#selected && this.#rows.find((row) => row.id === rowId(this.#selected));
-    if (active && !active.hidden) this.node.setAttribute("aria-activedescendant", active.id);
+    const visible = this.#shown.slice(first, last);
+    this.#drop(new Set(visible.map((picture) => picture.id)));
+    let next = this.space.firstChild;
+    visible.forEach((picture, line) => {
+      const row = this.#rows.get(picture.id) ?? this.#make(picture);
+      if (row === next) next = row.nextSibling;
+      else this.space.insertBefore(row, next);
+      this.#fill(row, picture, first + line, height);
+    });
+    const active = this.#selected && this.#rows.get(this.#selected.id);
+    if (active) this.node.setAttribute("aria-activedescendant", active.id);
     else this.node.removeAttribute("aria-activedescendant");
   }
 
+  // A row belongs to its picture as long as it is in view: who aims at it must not hit another.
+  #make(picture) {
+    const row = makeRow(picture);
+    this.#rows.set(picture.id, row);
+    return row;
+  }
+
+  #drop(kept) {
+    for (const [id, row] of this.#rows) {
+      if (kept.has(id)) continue;
+      this.thumbnails.forget(row.canvas);
+      row.remove();
+      this.#rows.delete(id);
+    }
+  }
+
   #fill(row, picture, place, height) {
-    if (Number(row.dataset.id) !== picture.id || !row.drawn) this.#thumbnail(row, picture);
-    row.id = rowId(picture);
-    row.dataset.id = picture.id;
     row.style.transform = `translateY(${place * height}px)`;
     row.setAttribute("aria-posinset", place + 1);
     row.setAttribute("aria-setsize", this.#shown.length);
     row.setAttribute("aria-selected", picture === this.#selected);
-    say(row.name, picture.name);
-    row.name.title = picture.name;
     say(row.state, this.#describe(picture));
     row.state.title = row.state.textContent;
     row.state.classList.toggle("fault", picture.state === FAILED);
     row.progress.hidden = ![SENDING, RECOGNISING].includes(picture.state);
     row.progress.firstChild.style.width = `${picture.progress * 100}%`;
-  }
-
-  #thumbnail(row, picture) {
-    row.canvas.dataset.picture = picture.id;
-    row.drawn = picture.state !== CHECKING && !UNSHOWN.has(picture.problem?.code);
-    if (row.drawn) this.thumbnails.show(picture, row.canvas);
-    else this.thumbnails.blank(row.canvas);
+    if (row.drawn || picture.state === CHECKING || UNSHOWN.has(picture.problem?.code)) return;
+    row.drawn = true;
+    this.thumbnails.show(picture, row.canvas);
   }
 
   #describe(picture) {
@@ -157,16 +166,13 @@ export function describe(picture, { release, threshold }) {
   return `${care}${count(fish.length, "fish", "fish")}: ${names.join(", ")}`;
 }
 
-function rowId(picture) {
-  return `picture-${picture.id}`;
-}
-
-function makeRow() {
-  const row = element("div", { class: "picture", role: "option" });
+function makeRow(picture) {
+  const row = element("div", { class: "picture", role: "option", id: `picture-${picture.id}` });
+  row.dataset.id = picture.id;
   row.canvas = element("canvas", { width: 128, height: 96, "aria-hidden": "true" });
-  row.name = element("span", { class: "name" });
+  const name = element("span", { class: "name", title: picture.name }, picture.name);
   row.state = element("span", { class: "state" });
   row.progress = element("span", { class: "progress" }, element("div", { class: "fill" }));
-  row.append(row.canvas, row.name, row.state, row.progress);
+  row.append(row.canvas, name, row.state, row.progress);
   return row;
 }

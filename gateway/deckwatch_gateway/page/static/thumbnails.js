@@ -8,10 +8,8 @@ export class Thumbnails {
   #wished = new Map(); // canvas -> picture
   #busy = false;
 
-  // Draw `picture` on `canvas`, now or later; a newer wish for the same canvas replaces this one.
+  // Draw `picture` on `canvas`, now or later.
   show(picture, canvas) {
-    this.#wished.delete(canvas);
-    clear(canvas);
     if (this.#made.has(picture.id)) draw(canvas, this.#made.get(picture.id));
     else {
       this.#wished.set(canvas, picture);
@@ -19,12 +17,7 @@ export class Thumbnails {
     }
   }
 
-  // Nothing to show on `canvas` (yet).
-  blank(canvas) {
-    this.#wished.delete(canvas);
-    clear(canvas);
-  }
-
+  // Nobody looks at `canvas` any more.
   forget(canvas) {
     this.#wished.delete(canvas);
   }
@@ -41,9 +34,9 @@ export class Thumbnails {
     while (this.#wished.size) {
       const [canvas, picture] = [...this.#wished].at(-1);
       this.#wished.delete(canvas);
-      const bitmap = this.#made.get(picture.id) ?? (await make(picture.file));
-      this.#keep(picture.id, bitmap);
-      if (Number(canvas.dataset.picture) === picture.id) draw(canvas, bitmap);
+      if (!this.#made.has(picture.id)) this.#keep(picture.id, await make(picture.file));
+      const bitmap = this.#made.get(picture.id);
+      draw(canvas, bitmap);
     }
     this.#busy = false;
   }
@@ -64,10 +57,6 @@ async function make(file) {
   } catch {
     return null; // TIFF, or no picture at all: the row's ground stays
   }
-}
-
-function clear(canvas) {
-  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
 // Fills the canvas; what does not fit its shape is cut off on both sides.
