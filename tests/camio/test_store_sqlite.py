@@ -152,6 +152,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> 
         open_store(str(path))
 
 
+def test_an_sqlite_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 26, 0))
+    with pytest.raises(UsageError, match=r"3\.35 or newer.*newer Python"):
+        open_store(str(tmp_path / "q.sqlite"))
+
+
 def test_without_create_a_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no queue at"):
         open_store(str(tmp_path / "q.sqlite"), create=False)

@@ -12,6 +12,8 @@ from deckwatch_gateway.camio.store import Entry, host_of
 from deckwatch_vision.errors import UsageError
 
 SCHEMA = 1
+# The first that knows RETURNING.
+OLDEST = (3, 35)
 # Seconds that a process waits for another one's turn.
 PATIENCE_S = 10.0
 # What the write-ahead log may keep on disk once it was copied back.
@@ -46,6 +48,12 @@ def open_file(path: Path, *, create: bool) -> sqlite3.Connection:
     Raises:
         UsageError: it cannot be made or read, is no queue, or without `create` is not there.
     """
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise UsageError(
+            f"Python's SQLite is {sqlite3.sqlite_version}; a queue needs "
+            f"{'.'.join(map(str, OLDEST))} or newer. Use a newer Python, or a queue on a Redis "
+            "server."
+        )
     if not create and not path.exists():
         raise UsageError(f"there is no queue at {path}. Name the one that the gateway uses.")
     try:
