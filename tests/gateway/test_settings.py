@@ -230,3 +230,12 @@ def test_a_variable_that_is_nearly_a_setting_is_told(monkeypatch: pytest.MonkeyP
     assert found.exit_code == 0
     assert "DECKWATCH_MAX_INFLIGHT is no setting. Did you mean DECKWATCH_MAX_IN" in found.stderr
     assert "DECKWATCH_MAX_INFLIGHT" not in found.stdout
+
+
+def test_a_password_in_a_wrong_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TRITON", "OTLP_ENDPOINT", "PORT"):
+        monkeypatch.setenv(f"DECKWATCH_{name}", "redis://me:hush-1@redis:6379/0")
+    with pytest.raises(UsageError) as caught:
+        read_settings()
+    assert str(caught.value).count("redis://(hidden)@redis:6379/0") >= 3
+    assert "hush" not in str(caught.value)

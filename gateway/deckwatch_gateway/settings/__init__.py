@@ -22,7 +22,7 @@ from deckwatch_gateway.settings.camio import CamioSettings
 from deckwatch_gateway.settings.keeping import KeepingSettings
 from deckwatch_gateway.settings.kinds import PREFIX, is_loopback
 from deckwatch_gateway.settings.listening import ListeningSettings
-from deckwatch_gateway.settings.listing import HIDDEN, is_secret
+from deckwatch_gateway.settings.listing import HIDDEN, is_secret, shown
 from deckwatch_gateway.settings.recognising import RecognisingSettings
 from deckwatch_gateway.settings.sources import (
     FileSource,
@@ -127,7 +127,7 @@ def read_settings(file: Path | None = None) -> Settings:
         try:
             return Settings()
         except ValidationError as error:
-            raise UsageError("; ".join(_explain(found) for found in error.errors())) from None
+            raise UsageError(shown("; ".join(map(_explain, error.errors())))) from None
         except SettingsError as error:  # a variable that should hold JSON and does not
             raise UsageError(f"{error}.") from None
 
