@@ -115,7 +115,9 @@ def test_the_window_is_resized_and_the_picture_enlarged(
     stage = there.page.locator("#stage")
     stage.evaluate("(stage) => stage.scrollTo(150, 120)")
     expect_places(there, result)
-    there.page.get_by_role("button", name="Fit").click()
+    expect(there.page.get_by_role("region", name="Enlarged picture")).to_be_visible()
+    there.page.get_by_role("button", name="Fit").press("Enter")
+    expect(there.page.get_by_role("button", name="Larger")).to_be_focused()
     wait_for(lambda: there.page.evaluate(PLACES)["image"]["width"] == widths[-1])
 
 

@@ -88,7 +88,7 @@ def test_a_key_is_exchanged_while_pictures_are_sent(
     fresh.replace(keys)
     headers = {"X-API-Key": KEY}
     there.wait_until(lambda: guarded.caller.get("/v1/release", headers=headers).status_code == 401)
-    grey = np.full((1500, 2500, 3), 90, np.uint8)
+    grey = np.full((1000, 1500, 3), 90, np.uint8)
     there.drop(large__bmp=cv2.imencode(".bmp", grey)[1].tobytes())
     expect(there.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("unknown")
     give(there, OTHER_KEY)

@@ -3,7 +3,7 @@
 import { connectCard, showRelease } from "./card.js";
 import { named } from "./check.js";
 import { Details } from "./details.js";
-import { byId, eachFrame, element, say } from "./dom.js";
+import { byId, eachFrame, element, offer, say } from "./dom.js";
 import { connectFilter } from "./filters.js";
 import { Gateway } from "./gateway.js";
 import { connectIntake } from "./intake.js";
@@ -101,11 +101,12 @@ function plain(picture) {
 function drawButtons(picture) {
   const all = pictures.all;
   const again = (each) => each.state === FAILED || each.state === CANCELLED;
-  byId("retry").hidden = !picture || !again(picture);
-  byId("cancel").hidden = !picture?.underWay;
-  byId("remove").hidden = !picture;
-  byId("retry-failed").hidden = !all.some(again);
-  byId("cancel-all").hidden = !all.some((each) => each.underWay);
+  const heir = byId("list");
+  offer(byId("retry"), Boolean(picture && again(picture)), heir);
+  offer(byId("cancel"), Boolean(picture?.underWay), heir);
+  offer(byId("remove"), Boolean(picture), heir);
+  offer(byId("retry-failed"), all.some(again), heir);
+  offer(byId("cancel-all"), all.some((each) => each.underWay), heir);
 }
 
 function remove(picture) {

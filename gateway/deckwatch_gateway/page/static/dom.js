@@ -20,6 +20,13 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Hide or show `button`; the focus of one that vanishes goes to `heir`, not nowhere.
+export function offer(button, offered, heir) {
+  const focused = button === document.activeElement;
+  button.hidden = !offered;
+  if (focused && !offered) heir.focus();
+}
+
 // A function that calls `draw` once in the next frame, however often it is called before.
 export function eachFrame(draw) {
   let asked = false;

@@ -6,6 +6,7 @@ import { connectPan } from "./pan.js";
 
 const STEP = 1.5;
 const MOST = 16;
+const SCROLLING = { tabindex: 0, role: "region", "aria-label": "Enlarged picture" };
 const MOST_UPSCALE = 3; // a small picture is not blown up beyond this to fit
 
 // Tells with an event "change" when a picture came up, or could not.
@@ -56,17 +57,28 @@ export class Stage extends EventTarget {
     if (this.#zoom < 1.01) this.#zoom = 1;
     const zoomed = this.#zoom > 1;
     this.node.classList.toggle("zoomed", zoomed);
-    // What scrolls must be reached by Tab.
-    if (zoomed) this.node.setAttribute("tabindex", 0);
-    else this.node.removeAttribute("tabindex");
-    byId("smaller").disabled = byId("fit").disabled = !zoomed;
-    byId("larger").disabled = this.#zoom >= MOST;
+    // What scrolls must be reached by Tab, and then be called something.
+    for (const [name, value] of Object.entries(SCROLLING)) {
+      if (zoomed) this.node.setAttribute(name, value);
+      else this.node.removeAttribute(name);
+    }
+    this.#offerZoom(zoomed);
     this.#lay();
     const { clientWidth, clientHeight } = this.node;
     this.node.scrollTo(
       middle.across * this.frame.offsetWidth - clientWidth / 2,
       middle.down * this.frame.offsetHeight - clientHeight / 2,
     );
+  }
+
+  // A button that is switched off hands its focus on, or it would be lost.
+  #offerZoom(zoomed) {
+    const focused = document.activeElement;
+    const [smaller, fit, larger] = [byId("smaller"), byId("fit"), byId("larger")];
+    smaller.disabled = fit.disabled = !zoomed;
+    larger.disabled = this.#zoom >= MOST;
+    if (focused === smaller || focused === fit) (zoomed ? focused : larger).focus();
+    if (focused === larger && larger.disabled) smaller.focus();
   }
 
   // As shares of the picture's width and height.
