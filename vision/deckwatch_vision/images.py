@@ -130,8 +130,8 @@ _HARMLESS = (
     "Could not determine subsampling level",
 )
 _SCAN = re.compile(rb"\xff\xda\x00[\x06-\x0c][\x01-\x04]")
-# Encoders write about ten scans. Each costs a pass over all pixels, about 0.7 ns for each even where
-# it holds nothing: 64 megapixels 150 times took 7 s.
+# Encoders write about ten scans. Each costs a pass over all pixels, about 0.7 ns for each of them
+# even where it holds nothing: 64 megapixels 150 times took 7 s.
 _MOST_SCANS = 200
 _MOST_PASSES = 20 * MAX_PIXELS
 
