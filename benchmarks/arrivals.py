@@ -17,6 +17,8 @@ from benchmarks.asking import BenchmarkError
 from deckwatch_serving.ports import LOOPBACK
 
 _TIMEOUT_S = 60.0
+# The gateway closes connections after 65 s.
+_KEPT_S = 30.0
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Callers:
             for picture in pictures
         ]
         self._sent = 0
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def come(self, rate: float, lasting_s: float, seed: int) -> Told:
         """`rate` callers a second on average, at random times."""
@@ -86,26 +88,32 @@ class Callers:
 
     async def close(self) -> None:
         """Close the connections."""
-        for _, writer in self._idle:
+        for _, writer, _ in self._idle:
             writer.close()
             await writer.wait_closed()
         self._idle.clear()
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The one used last, or a new one where that may be about to be closed."""
+        while self._idle:
+            reader, writer, used = self._idle.pop()
+            if time.monotonic() - used < _KEPT_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(LOOPBACK, self._port)
 
     async def _call(self, told: Told, arrived: float) -> int:
         """One request; the seconds after which to come again where it was refused, else 0."""
         request = self._requests[self._sent % len(self._requests)]
         self._sent += 1
         async with asyncio.timeout(_TIMEOUT_S):
-            if self._idle:
-                reader, writer = self._idle.pop()
-            else:
-                reader, writer = await asyncio.open_connection(LOOPBACK, self._port)
+            reader, writer = await self._connection()
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
             body = await reader.readexactly(int(fields["content-length"]))
         took_s = time.perf_counter() - arrived
-        self._idle.append((reader, writer))
+        self._idle.append((reader, writer, time.monotonic()))
         status = int(head.split()[1])
         if status == 200:
             told.took_s.append(took_s)

@@ -150,6 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (BenchmarkError, DeckwatchError) as error:
         _say(str(error))
         return 1
+    except ExceptionGroup as group:  # of the callers; one says it for all
+        _say(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
+        return 1
     tables = render(results)
     print(tables)
     output = options.output or (None if options.quick else RESULTS)
