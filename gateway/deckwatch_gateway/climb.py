@@ -15,13 +15,16 @@ REST, LONG_REST = 8, 64
 
 
 class Climb:
-    """Holds `value`, between `least` and `most`; give it the rate of every period."""
+    """Holds `value`, between `least` and `most`; give it the rate of every period.
 
-    def __init__(self, value: float, *, least: float, most: float) -> None:
+    `up` is the direction of the first try.
+    """
+
+    def __init__(self, value: float, *, least: float, most: float, up: bool = True) -> None:
         self._least = least
         self._most = most
         self.value = self._within(value)
-        self._up = True
+        self._up = up
         self._left = 1  # the first period still works off what came before it
         self._rest = REST
         self._before: tuple[float, float] | None = None  # value and rate before the try
