@@ -118,7 +118,9 @@ def augment(config: RetrainConfig, data: Path, folder: Path) -> None:
     sources = {entry.file: entry for entry in train}
     made = list(_entries(folder / LABELS_AND_WEIGHTS, folder / PICTURES, sources))
     others = [entry for entry in whole.entries if entry.split not in (None, "train")]
-    catalogues.write(_beside(whole, folder / PICTURES, made, others), folder / catalogues.FILE)
+    pictures = folder / PICTURES
+    everything = Catalogue(pictures, (*made, *_carried(whole, pictures, others)), whole.info)
+    catalogues.write(everything, folder / catalogues.FILE)
 
 
 def _grouped_rows(entries: list[Entry]) -> Iterator[LabelRow]:
@@ -148,16 +150,13 @@ def _entries(labels: Path, folder: Path, sources: dict[str, Entry]) -> Iterator[
         )
 
 
-def _beside(whole: Catalogue, root: Path, made: list[Entry], others: list[Entry]) -> Catalogue:
-    """New pictures below `root`, and others of the data set referred to from there."""
-    carried = [replace(entry, file=_carried(whole, root, entry.file)) for entry in others]
-    return Catalogue(root, (*made, *carried), whole.info)
-
-
-def _carried(whole: Catalogue, root: Path, file: str) -> str:
-    """How a picture of the data set is called from below `root`."""
+def _carried(whole: Catalogue, root: Path, entries: list[Entry]) -> list[Entry]:
+    """Pictures of the data set as they are called from below `root`."""
     there = os.path.relpath(whole.root.resolve(), root.resolve())
-    return Path(os.path.normpath(Path(there, file))).as_posix()
+    return [
+        replace(entry, file=Path(os.path.normpath(Path(there, entry.file))).as_posix())
+        for entry in entries
+    ]
 
 
 def crop(config: RetrainConfig, model: Path, data: Path, folder: Path) -> None:
@@ -181,20 +180,24 @@ def crop(config: RetrainConfig, model: Path, data: Path, folder: Path) -> None:
                 replace=True,
             )
         )
-    cut = []
+    pictures.mkdir(parents=True, exist_ok=True)
+    cut: dict[str, Entry] = {}
     for entry in unboxed:
         name = fish_images.crop_name(entry.file)
         if (pictures / name).exists():
             height, width = read_header((pictures / name).read_bytes()).upright_size
-            cut.append(replace(entry, file=name, width=width, height=height))
+            cut[entry.file] = replace(entry, file=name, width=width, height=height)
     names = {entry.file for entry in unboxed}
     others = [entry for entry in whole.entries if entry.file not in names]
-    pictures.mkdir(parents=True, exist_ok=True)
-    catalogues.write(_beside(whole, pictures, cut, others), folder / catalogues.FILE)
+    carried = {
+        old.file: new for old, new in zip(others, _carried(whole, pictures, others), strict=True)
+    }
+    made = Catalogue(pictures, (*cut.values(), *carried.values()), whole.info)
+    catalogues.write(made, folder / catalogues.FILE)
     weights = data / LABELS_AND_WEIGHTS
     if weights.exists():
-        to = {entry.file: fish_images.crop_name(entry.file) for entry in unboxed}
-        to = {file: name for file, name in to.items() if (pictures / name).exists()}
-        to |= {entry.file: _carried(whole, pictures, entry.file) for entry in others}
-        moved = (replace(row, image=to[row.image]) for row in read_rows(weights) if row.image in to)
+        to = cut | carried
+        moved = (
+            replace(row, image=to[row.image].file) for row in read_rows(weights) if row.image in to
+        )
         write_rows(folder / LABELS_AND_WEIGHTS, moved, weights=True)
