@@ -122,6 +122,11 @@ class Replicas:
         """Every replica, in the order of their addresses' arrival."""
         return tuple(self._all.values())
 
+    @property
+    def ranked(self) -> list[Replica]:
+        """Every replica, those in service first."""
+        return sorted(self._all.values(), key=lambda each: not each.in_service)
+
     def update(self, addresses: Iterable[str]) -> tuple[list[Replica], list[Replica]]:
         """Take over a new list of addresses; the replicas that are new, and those that left.
 

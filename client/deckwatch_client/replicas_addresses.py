@@ -16,7 +16,10 @@ EXPECTED = (
     "grpc://host:port, several servers as grpc://a:8001,b:8001, or dns:///name:port for every "
     "address of a name"
 )
-_SCHEMES = ("grpc://", "dns:///")
+# How often a name is looked up again.
+LOOK_UP_EVERY_S = 15.0
+# A replica that fails is often one that the name has lost already.
+LOOK_UP_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,17 @@ from typing import Any, Self
 from deckwatch_client.ensemble import Served
 from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
-from deckwatch_client.replicas_addresses import Addresses, nobody
+from deckwatch_client.replicas_addresses import (
+    LOOK_UP_AGAIN_S,
+    LOOK_UP_EVERY_S,
+    Addresses,
+    nobody,
+)
 from deckwatch_client.triton import AsyncTritonClient, Clock
 from deckwatch_serving.probe import generated_picture
 from deckwatch_vision.errors import DeckwatchError, ServerError
 from deckwatch_vision.result import ReleaseInfo, Result
 
-LOOK_UP_EVERY_S = 15.0
-# A replica that fails is often one that the name has lost already.
-LOOK_UP_AGAIN_S = 1.0
 LOOK_UP_TIMEOUT_S = 5.0
 
 Tell = Callable[[str, bool, str], None]
@@ -282,8 +284,7 @@ class AsyncReplicatedTriton:
 
     def _ranked(self) -> list[AsyncTritonClient]:
         """All clients, those in service first."""
-        ranked = sorted(self._replicas.all, key=lambda each: not each.in_service)
-        return [self._clients[each] for each in ranked]
+        return [self._clients[each] for each in self._replicas.ranked]
 
     def _tell(self, replica: Replica, reason: str) -> None:
         self._tell_address(replica.address, replica.in_service, reason)

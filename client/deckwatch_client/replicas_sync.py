@@ -14,13 +14,15 @@ from typing import Self, TypeVar
 from deckwatch_client.ensemble import Served
 from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
-from deckwatch_client.replicas_addresses import Addresses, nobody
+from deckwatch_client.replicas_addresses import (
+    LOOK_UP_AGAIN_S,
+    LOOK_UP_EVERY_S,
+    Addresses,
+    nobody,
+)
 from deckwatch_client.triton import Clock, TritonClient
 from deckwatch_vision.errors import DeadlineExceeded, DeckwatchError, ServerError
 from deckwatch_vision.result import Result
-
-LOOK_UP_EVERY_S = 15.0
-LOOK_UP_AGAIN_S = 1.0
 
 Found = TypeVar("Found")
 
@@ -135,8 +137,7 @@ class ReplicatedTriton:
     def _all_clients(self) -> list[TritonClient]:
         self._look_up()
         with self._lock:
-            ranked = sorted(self._replicas.all, key=lambda each: not each.in_service)
-            return [self._clients[each] for each in ranked]
+            return [self._clients[each] for each in self._replicas.ranked]
 
     def _look_up(self) -> None:
         """Find the replicas at the first call, and a name's again as time goes by."""
