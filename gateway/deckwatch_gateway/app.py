@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
 from deckwatch_client.backends import AsyncTriton
+from deckwatch_client.version import installed_version
 from deckwatch_gateway import openapi
 from deckwatch_gateway.access import Access
 from deckwatch_gateway.admission import Gate, HeldBytes
@@ -21,6 +21,8 @@ from deckwatch_gateway.body import BodyReader
 from deckwatch_gateway.camio.exchange import Exchange
 from deckwatch_gateway.headers import SecurityHeaders
 from deckwatch_gateway.keeping import Keeping
+from deckwatch_gateway.lists import split_list
+from deckwatch_gateway.loopback import is_loopback
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.observe import Observe
 from deckwatch_gateway.overlay import Overlay
@@ -31,7 +33,7 @@ from deckwatch_gateway.recognition import Recognition
 from deckwatch_gateway.release_route import ReleaseRoute
 from deckwatch_gateway.routes import Parts, add_routes
 from deckwatch_gateway.servers import open_servers
-from deckwatch_gateway.settings import Settings, is_loopback
+from deckwatch_gateway.settings import Settings
 from deckwatch_gateway.site import OwnSite
 from deckwatch_gateway.traces import Traces
 
@@ -70,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title=openapi.TITLE,
         description=openapi.DESCRIPTION,
-        version=_version(),
+        version=installed_version(),
         lifespan=lifespan,
         exception_handlers=exception_handlers(settings.retry_after_s),
         # FastAPI's documentation pages load scripts from elsewhere; a ship has no elsewhere.
@@ -136,14 +138,7 @@ def _assemble(
 
 def _names(settings: Settings) -> frozenset[str] | None:
     """The host names that requests may have; None for any."""
-    given = {name.strip().lower().rstrip(".") for name in settings.hosts.split(",")} - {""}
+    given = {name.lower().rstrip(".") for name in split_list(settings.hosts)} - {""}
     if given or (is_loopback(settings.host) and not settings.asks_for_keys):
         return frozenset({settings.host.lower(), *given})
     return None
-
-
-def _version() -> str:
-    try:
-        return version("deckwatch")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"

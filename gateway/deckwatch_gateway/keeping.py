@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.background import BackgroundTask
 
+from deckwatch_gateway.lists import split_list
 from deckwatch_gateway.logs import log
 from deckwatch_gateway.metrics import Metrics
 from deckwatch_gateway.settings import PREFIX, Settings
@@ -64,9 +65,7 @@ def _policy(settings: Settings) -> Policy:
         below=settings.keep_below,
         margin=settings.keep_margin,
         faint=settings.keep_faint,
-        sensitive=tuple(
-            code.strip() for code in settings.keep_sensitive.split(",") if code.strip()
-        ),
+        sensitive=tuple(split_list(settings.keep_sensitive)),
         seldom=settings.keep_seldom,
         sample=settings.keep_sample,
         least=settings.keep_least,

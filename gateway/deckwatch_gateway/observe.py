@@ -67,11 +67,7 @@ class Observe:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 given = list(message.get("headers", ()))
-                message["headers"] = [
-                    *given,
-                    (b"x-request-id", identity),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                message["headers"] = [*given, (b"x-request-id", identity)]
                 # Results are for the caller alone; what may be kept says so itself.
                 if all(name != b"cache-control" for name, _ in given):
                     message["headers"].append((b"cache-control", b"no-store"))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deckwatch_gateway.lists import split_list
 from deckwatch_gateway.logs import log
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -20,9 +21,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def parse_networks(text: str) -> tuple[Network, ...]:
     """The networks in a list with commas; raises ValueError naming what is none."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
     try:
-        return tuple(ipaddress.ip_network(word) for word in words)
+        return tuple(map(ipaddress.ip_network, split_list(text)))
     except ValueError as error:
         raise ValueError(f"{error}. Give networks like 10.0.0.0/8,fd00::/8") from None
 
@@ -87,4 +87,4 @@ def _values(scope: Scope, name: bytes) -> list[str]:
     """The values of a header that is a list, from all its lines in order."""
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     lines = (value.decode("latin-1") for key, value in headers if key == name)
-    return [value.strip() for line in lines for value in line.split(",") if value.strip()]
+    return [value for line in lines for value in split_list(line)]

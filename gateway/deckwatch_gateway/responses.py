@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from fastapi import Request, Response
 
+from deckwatch_gateway.lists import split_list
+
 
 def json_response(content: object, headers: Mapping[str, str] | None = None) -> Response:
     """`content` as compact JSON."""
@@ -22,5 +24,5 @@ def encode_json(content: object) -> bytes:
 
 def not_modified(request: Request, tag: str) -> bool:
     """Whether the caller's If-None-Match names `tag`, an ETag with its quotes."""
-    given = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
+    given = split_list(request.headers.get("if-none-match", ""))
     return "*" in given or any(each.removeprefix("W/") == tag for each in given)

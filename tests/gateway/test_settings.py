@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr
 from typer.testing import CliRunner, Result
 
 from deckwatch_gateway.cli import gateway
-from deckwatch_gateway.settings import Settings, is_loopback, read_settings
+from deckwatch_gateway.loopback import is_loopback
+from deckwatch_gateway.settings import Settings, read_settings
 from deckwatch_gateway.settings.listing import is_secret, listed
 from deckwatch_gateway.settings.sources import OTHERS, misspelt
 from deckwatch_vision.errors import UsageError

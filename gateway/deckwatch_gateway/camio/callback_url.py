@@ -15,6 +15,9 @@ from typing import Protocol
 
 import httpx2
 
+from deckwatch_gateway.lists import split_list
+from deckwatch_gateway.loopback import is_loopback
+
 HTTPS_PORT = 443
 _DEFAULT_PORTS = {"https": HTTPS_PORT, "http": 80}
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -62,7 +65,7 @@ class CallbackUrl:
     @property
     def loopback(self) -> bool:
         """Whether the host is this machine by its very name."""
-        return self.host == "localhost" or _is_loopback(self.host)
+        return is_loopback(self.host)
 
 
 class _Settings(Protocol):
@@ -132,7 +135,7 @@ def parse_hosts(text: str) -> tuple[AllowedHost, ...]:
     Raises:
         ValueError: an entry is not written so; the message names it.
     """
-    return tuple(_allowed(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(map(_allowed, split_list(text)))
 
 
 def _allowed(entry: str) -> AllowedHost:
@@ -159,10 +162,3 @@ def _host(given: str) -> str:
     if len(name) > _NAME_LENGTH or not _NAME.fullmatch(name):
         raise CallbackRefusedError("callback_url has no valid host name.")
     return name
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,15 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from deckwatch_gateway.camio.store import PENDING, STATES, Entry, State, Store, iso_time, open_store
 from deckwatch_gateway.cli_serve import SettingsFile
 from deckwatch_vision.errors import UsageError
-
-if TYPE_CHECKING:
-    from deckwatch_gateway.camio.store import Entry, State, Store
 
 _T = TypeVar("_T")
 
@@ -61,13 +59,13 @@ def events(
     """
     if dead + pending + everything > 1:
         raise UsageError("Choose one of --dead, --pending and --all.")
-    states: tuple[State, ...] = ("received", "labelled", "dead")
+    states: tuple[State, ...] = (*PENDING, "dead")
     if dead:
         states = ("dead",)
     elif pending:
-        states = ("received", "labelled")
+        states = PENDING
     elif everything:
-        states = ("received", "labelled", "delivered", "dead")
+        states = STATES
     found = _with_queue(queue, file, lambda store: store.entries(states, limit=limit + 1))
     shown = found[:limit]
     if as_json:
@@ -117,8 +115,6 @@ def replay(
 async def _replay(store: Store, named: Sequence[str] | None) -> list[str]:
     if named is None:
         return await store.replay(None)
-    from deckwatch_gateway.camio.store import PENDING, STATES
-
     entries = await store.entries(STATES, limit=EVERYTHING)
     chosen = {entry.id: entry for entry in (_find(entries, one) for one in named)}
     for entry in chosen.values():
@@ -145,7 +141,6 @@ def _find(entries: Sequence[Entry], name: str) -> Entry:
 
 def _with_queue(queue: str | None, file: Path | None, work: Callable[[Store], Awaitable[_T]]) -> _T:
     """What `work` makes of the queue that is named or else in the settings."""
-    from deckwatch_gateway.camio.store import open_store
     from deckwatch_gateway.settings import read_settings
 
     location = read_settings(file).camio_queue if queue is None else queue
@@ -161,8 +156,6 @@ def _with_queue(queue: str | None, file: Path | None, work: Callable[[Store], Aw
 
 
 def _as_dict(entry: Entry) -> dict[str, Any]:
-    from deckwatch_gateway.camio.store import iso_time
-
     times = {name: iso_time(getattr(entry, name)) for name in ("received_at", "since", "due_at")}
     return asdict(entry) | times
 
@@ -170,7 +163,7 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
 def _table(entries: Sequence[Entry], now: float) -> str:
     lines: list[tuple[str, ...]] = [_HEADS]
     for entry in entries:
-        waits = entry.state in ("received", "labelled")
+        waits = entry.state in PENDING
         wait_s = max(0.0, entry.due_at - now)
         lines.append(
             (

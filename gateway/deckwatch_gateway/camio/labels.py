@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from deckwatch_gateway.camio.event import EventImage
+from deckwatch_gateway.lists import split_list
 from deckwatch_vision.errors import ImageError
 from deckwatch_vision.headers import read_header
 from deckwatch_vision.result import Fish, Result
@@ -59,7 +60,7 @@ def parse_names(text: str) -> dict[str, str]:
         ValueError: it is not written so; the message names the part.
     """
     names: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in split_list(text):
         code, equals, name = (piece.strip() for piece in part.partition("="))
         if not equals or not code or len(name) > _NAME_LENGTH or not name.isprintable():
             raise ValueError(

@@ -17,10 +17,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from deckwatch_gateway.loopback import is_loopback
 from deckwatch_gateway.settings.access import AccessSettings
 from deckwatch_gateway.settings.camio import CamioSettings
 from deckwatch_gateway.settings.keeping import KeepingSettings
-from deckwatch_gateway.settings.kinds import PREFIX, is_loopback
+from deckwatch_gateway.settings.kinds import PREFIX
 from deckwatch_gateway.settings.listening import ListeningSettings
 from deckwatch_gateway.settings.listing import HIDDEN, is_secret, shown
 from deckwatch_gateway.settings.recognising import RecognisingSettings
@@ -34,7 +35,7 @@ from deckwatch_gateway.settings.sources import (
 from deckwatch_gateway.settings.watching import WatchingSettings
 from deckwatch_vision.errors import UsageError
 
-__all__ = ["PREFIX", "Settings", "is_loopback", "read_settings"]
+__all__ = ["PREFIX", "Settings", "read_settings"]
 
 
 # The bases stand in reverse: pydantic gathers the fields of the last one first.
