@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import sys
 import tempfile
@@ -12,17 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report, runtimes, serving, stages, startup
+from benchmarks import machine, part, report, runtimes, serving, stages, startup
 from benchmarks.asking import BenchmarkError
+from benchmarks.part import DOCUMENT, say
 from benchmarks.pictures import PHOTOS, write_pictures
 from benchmarks.servers import start_all
 from benchmarks.settings import FULL, QUICK, Settings
 from deckwatch_serving.repository import find_repository, open_release
 from deckwatch_vision.errors import DeckwatchError
 
-_ROOT = Path(__file__).parents[1]
-RESULTS = _ROOT / "benchmarks" / "results" / "serving.json"
-DOCUMENT = _ROOT / "docs" / "bench.md"
+RESULTS = part.RESULTS / "serving.json"
 
 
 def measure(settings: Settings, repository: Path) -> dict[str, Any]:
@@ -35,12 +33,12 @@ def measure(settings: Settings, repository: Path) -> dict[str, Any]:
     photo = sorted(PHOTOS.glob("*.jpg"))[0]
     with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
         pictures = write_pictures(Path(folder), settings.photos)
-        _say("one step after the other, then runtimes")
+        say("one step after the other, then runtimes")
         steps = stages.measure(repository, pictures, settings)
         nets = runtimes.measure(repository, pictures["1080p"], settings)
-        _say("cold starts")
+        say("cold starts")
         starts = startup.measure(photo, settings)
-        _say("starting every arm")
+        say("starting every arm")
         with start_all(repository) as running:
             served = serving.measure(running, pictures, settings)
     return {
@@ -68,19 +66,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         results = measure(settings, find_repository(options.repository))
     except (BenchmarkError, DeckwatchError) as error:
-        _say(str(error))
+        say(str(error))
         return 1
     print(report.render(results))
     keep = not options.quick
     output = options.output or (RESULTS if keep else None)
     document = options.document or (DOCUMENT if keep and not options.output else None)
     if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        _say(f"results: {output}")
+        part.store(results, output)
     if document:
         report.write_into(document, results)
-        _say(f"tables: {document}")
+        say(f"tables: {document}")
     return 0
 
 
@@ -89,11 +85,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks",
         description="Measure Deckwatch against what you would write instead (under 8 minutes).",
     )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="a short run to see that it works; stores nothing unless told where",
-    )
+    parser.add_argument("--quick", action="store_true", help=part.QUICK)
     parser.add_argument(
         "--repository", type=Path, metavar="DIR", help="model repository; by default the one here"
     )
@@ -108,11 +100,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--document", type=Path, metavar="FILE", help="Markdown whose tables to write anew"
     )
     return parser.parse_args(arguments)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"bench: {text}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import simplejpeg
 
 from benchmarks import machine
 from benchmarks.pictures import write_pictures
+from benchmarks.report import yes
 from deckwatch_training import engines
 from deckwatch_training.augment import Settings, augment
 from deckwatch_training.augment import recipe as recipes
@@ -104,12 +105,12 @@ def render(results: dict[str, Any]) -> str:
         (
             f"augmentation on one core: at least {LEAST_RATIO} of a bare albumentations loop",
             f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})",
-            _yes(ratio["median"] >= LEAST_RATIO),
+            yes(ratio["median"] >= LEAST_RATIO),
         ),
         (
             f"augmentation with two workers: at least {LEAST_SCALING} of one",
             f"{scaling['median']:.2f} ({scaling['low']:.2f} to {scaling['high']:.2f})",
-            _yes(scaling["median"] >= LEAST_SCALING),
+            yes(scaling["median"] >= LEAST_SCALING),
         ),
     ]
     load = ", ".join(map(str, results["load_before"]))
@@ -122,10 +123,6 @@ def render(results: dict[str, Any]) -> str:
             f"Workers start once in {scaling['start_s']:.1f} s, which the ratio leaves out.",
         )
     )
-
-
-def _yes(met: bool) -> str:
-    return "yes" if met else "**no**"
 
 
 def _rows(photos: Sequence[Path]) -> list[LabelRow]:

@@ -8,10 +8,9 @@ The third part of `make bench`. The section of docs/bench.md that it writes is m
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import contextlib
 import datetime
-import json
 import os
 import sys
 import tempfile
@@ -22,26 +21,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, overhead, report
-from benchmarks.__main__ import DOCUMENT
-from benchmarks.__main__ import RESULTS as SERVING
+from benchmarks import machine, overhead, part
 from benchmarks.arrivals import Callers, Told
 from benchmarks.asking import BenchmarkError
+from benchmarks.part import say
 from benchmarks.pictures import write_pictures
-from deckwatch_serving import probe
-from deckwatch_serving.gateway import GatewayProcess
-from deckwatch_serving.ports import free_ports
+from benchmarks.report import yes
+from benchmarks.servers import start_gateway
 from deckwatch_serving.repository import find_repository
 from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.errors import DeckwatchError
 from tools.docs import table
 
-RESULTS = SERVING.with_name("overload.json")
+NAME = "overload"
+RESULTS = part.RESULTS / f"{NAME}.json"
 CLIENTS = (2, 4, 8)
 MOST_P99 = 2.0
 LEAST_THROUGHPUT = 0.9
 MOST_OVERHEAD_MS = 3.0
-_START_TIMEOUT_S = 60.0
 # After overload the gateway welcomes bursts again once the last seconds were calm.
 _CALM_S = 8.0
 
@@ -77,16 +74,12 @@ def measure(amount: Amount) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
         paths = write_pictures(Path(folder), amount.photos)["720p"]
         pictures = [Path(path).read_bytes() for path in paths]
-    with EmbeddedTriton(find_repository(None)) as triton:
-        gateway = GatewayProcess(triton.grpc_url, port=free_ports(1)[0])
-        try:
-            gateway.start()
-            _wait(gateway)
-            _say("raw gRPC and the gateway in turn")
-            added = overhead.measure(triton.grpc_url, gateway.port, amount.pairs)
-            loads = asyncio.run(_loads(gateway.port, pictures, amount))
-        finally:
-            gateway.child.stop()
+    with contextlib.ExitStack() as stack:
+        triton = stack.enter_context(EmbeddedTriton(find_repository(None)))
+        port = start_gateway(stack, triton)
+        say("raw gRPC and the gateway in turn")
+        added = overhead.measure(triton.grpc_url, port, amount.pairs)
+        loads = asyncio.run(_loads(port, pictures, amount))
     return {
         "schema": 1,
         "mode": amount.mode,
@@ -129,41 +122,20 @@ def render(results: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.overload", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="a short run to see that it works; stores nothing unless told where",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="JSON to write, and then no tables; by default benchmarks/results/overload.json "
-        "and docs/bench.md",
-    )
-    options = parser.parse_args(arguments)
     try:
-        results = measure(QUICK if options.quick else FULL)
+        return part.run(
+            arguments,
+            command="benchmarks.overload",
+            description=(__doc__ or "").partition("\n")[0],
+            name=NAME,
+            measure=lambda quick: measure(QUICK if quick else FULL),
+            render=render,
+        )
     except (BenchmarkError, DeckwatchError) as error:
-        _say(str(error))
-        return 1
+        say(str(error))
     except ExceptionGroup as group:  # of the callers; one says it for all
-        _say(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
-        return 1
-    tables = render(results)
-    print(tables)
-    output = options.output or (None if options.quick else RESULTS)
-    if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        _say(f"results: {output}")
-    if not (options.quick or options.output):
-        report.write_part(DOCUMENT, "overload", lambda: tables)
-        _say(f"tables: {DOCUMENT}")
-    return 0
+        say(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
+    return 1
 
 
 async def _loads(port: int, pictures: list[bytes], amount: Amount) -> dict[str, Any]:
@@ -172,7 +144,7 @@ async def _loads(port: int, pictures: list[bytes], amount: Amount) -> dict[str, 
     rows = []
 
     async def sustained() -> float:
-        _say("what can be sustained")
+        say("what can be sustained")
         best = 0.0
         for clients in CLIENTS:
             told = await callers.ask_in_turn(clients, amount.best_s)
@@ -183,7 +155,7 @@ async def _loads(port: int, pictures: list[bytes], amount: Amount) -> dict[str, 
     try:
         best = await sustained()
         for share, name in ((0.5, "half"), (2.0, "twice")):
-            _say(f"{name} of {best:.1f} a second")
+            say(f"{name} of {best:.1f} a second")
             told = await callers.come(share * best, amount.load_s, seed=1)
             rows.append(_row(name, share * best, told))
         await asyncio.sleep(_CALM_S)
@@ -212,13 +184,6 @@ def _row(name: str, rate: float | None, told: Told) -> dict[str, Any]:
     }
 
 
-def _wait(gateway: GatewayProcess) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    alive = lambda: gateway.child.running  # noqa: E731
-    if probe.poll(gateway.check_ready, alive=alive, deadline=deadline) is not None:
-        raise gateway.child.failure(gateway.name, _START_TIMEOUT_S)
-
-
 def _targets(results: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = {row["load"]: row for row in results["loads"]}
     half, twice = rows["half"], rows["twice"]
@@ -230,22 +195,22 @@ def _targets(results: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"at twice the load, p99 of results at most {MOST_P99:g} of that at half",
             f"{p99:.2f}",
-            _yes(p99 <= MOST_P99),
+            yes(p99 <= MOST_P99),
         ),
         (
             f"results at least {LEAST_THROUGHPUT:g} of the best",
             f"{throughput:.2f}",
-            _yes(throughput >= LEAST_THROUGHPUT),
+            yes(throughput >= LEAST_THROUGHPUT),
         ),
         (
             "all others get 503 with Retry-After",
             f"{told} of {twice['refused']}",
-            _yes(told == twice["refused"] > 0),
+            yes(told == twice["refused"] > 0),
         ),
         (
             f"the gateway adds at most {MOST_OVERHEAD_MS:g} ms at p50",
             f"{added:.2f} ms",
-            _yes(added <= MOST_OVERHEAD_MS),
+            yes(added <= MOST_OVERHEAD_MS),
         ),
     ]
 
@@ -261,15 +226,6 @@ def _load(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['p99_ms']:.0f}",
         " to ".join(map(str, row["retry_after_s"])),
     )
-
-
-def _yes(met: bool) -> str:
-    return "yes" if met else "**no**"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"bench: {text}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

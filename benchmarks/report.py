@@ -113,19 +113,19 @@ def _targets(results: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield (
                 f"{where}: p50 at most {MOST_P50} of bare",
                 _ratio(row["p50_ratio"]),
-                _yes(ratio <= MOST_P50),
+                yes(ratio <= MOST_P50),
             )
         if row["clients"] == 8:
             ratio = row["throughput_ratio"]["median"]
             yield (
                 f"{where}: throughput at least {LEAST_THROUGHPUT} of bare",
                 _ratio(row["throughput_ratio"]),
-                _yes(ratio >= LEAST_THROUGHPUT),
+                yes(ratio >= LEAST_THROUGHPUT),
             )
     yield from _faster(serving)
     for name, limit in (("classify", MOST_CLASSIFY_S), ("up", MOST_UP_S)):
         took = results["start"][name]["median_s"]
-        yield f"`{name}` answers within {limit:g} s", f"{took:.2f} s", _yes(took <= limit)
+        yield f"`{name}` answers within {limit:g} s", f"{took:.2f} s", yes(took <= limit)
 
 
 def _faster(serving: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
@@ -141,7 +141,7 @@ def _faster(serving: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
                 f"`{row['arm']}`, {row['size']}, 8 at once: throughput at least {LEAST_FASTER} of "
                 "`fastapi`",
                 f"{ratio:.2f}",
-                _yes(ratio >= LEAST_FASTER),
+                yes(ratio >= LEAST_FASTER),
             )
 
 
@@ -211,5 +211,6 @@ def _ratio(spread: dict[str, float]) -> str:
     return f"{spread['median']:.2f} ({spread['low']:.2f} to {spread['high']:.2f})"
 
 
-def _yes(met: bool) -> str:
+def yes(met: bool) -> str:
+    """What the tables say of a target."""
     return "yes" if met else "**no**"

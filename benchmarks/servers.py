@@ -62,7 +62,7 @@ def start_all(repository: Path) -> Iterator[Running]:
         arms = [
             Arm("bare", "bare", str(repository)),
             Arm("triton", "grpc", triton.grpc_url),
-            Arm("gateway", "gateway", _start_gateway(stack, triton)),
+            Arm("gateway", "gateway", str(start_gateway(stack, triton))),
             Arm("fastapi", "fastapi", _start_plain(stack, "fastapi", repository)),
             Arm("litserve", "litserve", _start_plain(stack, "litserve", repository)),
         ]
@@ -71,7 +71,7 @@ def start_all(repository: Path) -> Iterator[Running]:
             if chosen != ("onnxruntime", "float32"):
                 faster = stack.enter_context(EmbeddedTriton(repository))
                 name = "-".join(("gateway", *chosen))
-                arms.append(Arm(name, "gateway", _start_gateway(stack, faster), equal=False))
+                arms.append(Arm(name, "gateway", str(start_gateway(stack, faster)), equal=False))
         yield Running(arms, triton)
 
 
@@ -95,12 +95,13 @@ def python_path() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _start_gateway(stack: contextlib.ExitStack, triton: EmbeddedTriton) -> str:
+def start_gateway(stack: contextlib.ExitStack, triton: EmbeddedTriton) -> int:
+    """Start a gateway before `triton`, ended with `stack`; its port, once it is ready."""
     gateway = GatewayProcess(triton.grpc_url, port=free_ports(1)[0])
     stack.callback(gateway.child.stop)
     gateway.start()
     _wait("gateway", gateway.child, gateway.check_ready)
-    return str(gateway.port)
+    return gateway.port
 
 
 def _start_plain(stack: contextlib.ExitStack, name: str, repository: Path) -> str:

@@ -12,13 +12,29 @@ from typing import Any
 import pytest
 
 from benchmarks import overload, report, workbench
-from benchmarks.__main__ import DOCUMENT, RESULTS
+from benchmarks.__main__ import RESULTS
+from benchmarks.part import DOCUMENT
 from benchmarks.settings import CLIENTS, QUICK, SIZES
 from benchmarks.stages import STAGES
 from tests.house.project import ROOT
 
-COMMAND = (sys.executable, "-m", "benchmarks")
 ARMS = {"bare", "triton", "gateway", "fastapi", "litserve"}
+
+
+def quick_run(module: str, output: Path, *more: str) -> tuple[dict[str, Any], str]:
+    """What a quick run stores, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--quick", "--output", str(output), *more],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    assert results["mode"] == "quick"
+    return results, done.stdout
 
 
 def finite(value: object) -> bool:
@@ -30,17 +46,8 @@ def finite(value: object) -> bool:
 def test_a_quick_run(tmp_path: Path) -> None:
     output, document = tmp_path / "results" / "serving.json", tmp_path / "bench.md"
     document.write_text(DOCUMENT.read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run(
-        [*COMMAND, "--quick", "--output", str(output), "--document", str(document)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(output.read_text(encoding="utf-8"))
-    assert (results["mode"], results["rounds"]) == ("quick", QUICK.rounds)
+    results, printed = quick_run("benchmarks", output, "--document", str(document))
+    assert results["rounds"] == QUICK.rounds
 
     rows = {(row["size"], row["clients"], row["arm"]): row for row in results["serving"]}
     equal = {key for key in rows if key[2] in ARMS}
@@ -66,7 +73,7 @@ def test_a_quick_run(tmp_path: Path) -> None:
     assert len(results["start"]["up"]["runs_s"]) == QUICK.ups
 
     tables = report.render(results)
-    assert tables.strip() == done.stdout.strip()
+    assert tables.strip() == printed.strip()
     assert tables in document.read_text(encoding="utf-8")
     assert str(tmp_path) not in output.read_text(encoding="utf-8")
 
@@ -94,40 +101,18 @@ def test_the_document_shows_what_is_stored(
 
 @pytest.mark.timeout(600)
 def test_a_quick_run_of_the_workbench(tmp_path: Path) -> None:
-    output = tmp_path / "training.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.workbench", "--quick", "--output", str(output)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(output.read_text(encoding="utf-8"))
-    assert results["mode"] == "quick"
+    results, tables = quick_run("benchmarks.workbench", tmp_path / "workbench.json")
     ratio = results["augmentation"]["ratio"]
     assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
     assert all(arm["ratio"] > 0 for arm in results["training"]["arms"].values())
     assert results["memory"]["peak_mib"] > 0
-    assert workbench.render(results).strip() == done.stdout.strip()
+    assert workbench.render(results).strip() == tables.strip()
 
 
 @pytest.mark.stack
 @pytest.mark.timeout(600)
 def test_a_quick_run_of_the_overload(tmp_path: Path) -> None:
-    output = tmp_path / "overload.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.overload", "--quick", "--output", str(output)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(output.read_text(encoding="utf-8"))
-    assert results["mode"] == "quick"
+    results, tables = quick_run("benchmarks.overload", tmp_path / "overload.json")
     rows = {row["load"]: row for row in results["loads"]}
     assert {"half", "twice", *(f"{count} clients in turn" for count in overload.CLIENTS)} == set(
         rows
@@ -140,7 +125,7 @@ def test_a_quick_run_of_the_overload(tmp_path: Path) -> None:
         row["results_per_s"] for row in results["loads"] if row["callers_per_s"] is None
     )
     assert abs(results["overhead"]["bytes"] - 200_000) < 10_000
-    assert overload.render(results).strip() == done.stdout.strip()
+    assert overload.render(results).strip() == tables.strip()
 
 
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
