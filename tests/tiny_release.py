@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from deckwatch_serving.configs import write_configs
 from deckwatch_vision.release import Release, sha256_file
-from deckwatch_vision.species import DEMO, LabelSet
+from deckwatch_vision.species import DEMO, NCFM, LabelSet
 
 Constants: TypeAlias = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
@@ -100,6 +100,21 @@ def write_tiny_release(
     if configs:
         write_configs(repository, release)
     return release
+
+
+WIDER = LabelSet((*DEMO, *(one for one in NCFM if one.code in ("ALB", "YFT"))))
+
+
+def write_two_releases(repository: Path) -> None:
+    """Write a model repository with two releases that differ in everything a release decides.
+
+    Version 1, `tiny`, is live; version 2, `wider`, knows the labels `WIDER`.
+    """
+    write_tiny_release(repository)
+    write_tiny_release(
+        repository, version=2, name="wider", labels=WIDER, canvas=160, crop=48,
+        whole_picture="always", configs=False,
+    )  # fmt: skip
 
 
 def write_release_file(repository: Path, release: Release) -> Path:

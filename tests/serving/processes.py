@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from deckwatch_serving import probe
+from deckwatch_serving.gateway import GatewayProcess
 
 
 def wait_until(true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
@@ -13,6 +17,23 @@ def wait_until(true: Callable[[], object], what: str, timeout_s: float = 30.0) -
     while not true():
         assert time.monotonic() < deadline, f"never came: {what}"
         time.sleep(0.02)
+
+
+@contextmanager
+def running_gateway(triton_url: str, timeout_s: float = 60.0) -> Iterator[GatewayProcess]:
+    """A gateway in a process of its own before a Triton, once it is ready."""
+    gateway = GatewayProcess(triton_url, port=0)
+    gateway.start()
+    try:
+        error = probe.poll(
+            gateway.check_ready,
+            alive=lambda: gateway.child.running,
+            deadline=time.monotonic() + timeout_s,
+        )
+        assert error is None, gateway.child.log.read_text()
+        yield gateway
+    finally:
+        gateway.child.stop()
 
 
 def family(pid: int) -> list[int]:

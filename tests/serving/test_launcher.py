@@ -29,7 +29,14 @@ from deckwatch_vision.errors import (
     ServerUnavailable,
     UsageError,
 )
-from tests.serving.processes import alive, family, find, shared_memory, wait_until
+from tests.serving.processes import (
+    alive,
+    family,
+    find,
+    running_gateway,
+    shared_memory,
+    wait_until,
+)
 from tests.tiny_release import write_tiny_release
 
 pytestmark = pytest.mark.stack
@@ -323,20 +330,10 @@ def test_a_gateway_that_asks_for_keys_is_checked_too(
     tiny_server: EmbeddedTriton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DECKWATCH_API_KEYS", "bridge correct-horse-battery-staple")
-    gateway = GatewayProcess(tiny_server.grpc_url, port=0)
-    gateway.start()
-    try:
-        error = probe.poll(
-            gateway.check_ready,
-            alive=lambda: gateway.child.running,
-            deadline=time.monotonic() + 30,
-        )
-        assert error is None
+    with running_gateway(tiny_server.grpc_url) as gateway:
         gateway.check_answers()
         picture = probe.generated_picture()
         assert probe.request(gateway.port, "POST", "/classifyfish", body=picture)[0] == 401
-    finally:
-        gateway.child.stop()
 
 
 def test_https_is_not_for_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,19 +343,9 @@ def test_https_is_not_for_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_gateway_process_answers_and_refuses(tiny_server: EmbeddedTriton) -> None:
-    gateway = GatewayProcess(tiny_server.grpc_url, port=0)
-    gateway.start()
-    try:
-        error = probe.poll(
-            gateway.check_ready,
-            alive=lambda: gateway.child.running,
-            deadline=time.monotonic() + 30,
-        )
-        assert error is None
+    with running_gateway(tiny_server.grpc_url) as gateway:
         gateway.check_answers()
         status, body = probe.request(gateway.port, "POST", "/v1/classify", body=b"text")
         assert (status, json.loads(body)["code"]) == (415, "unsupported-format")
-    finally:
-        gateway.child.stop()
     with pytest.raises(ServerUnavailable):
         gateway.check_ready()

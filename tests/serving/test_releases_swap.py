@@ -29,15 +29,13 @@ from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.errors import ServerUnavailable, SwapFailed
 from deckwatch_vision.images import encode_jpeg
 from deckwatch_vision.result import Result
-from deckwatch_vision.species import DEMO, NCFM, LabelSet
-from tests.serving.processes import family, find, wait_until
-from tests.tiny_release import tiny_picture, write_tiny_release
+from deckwatch_vision.species import DEMO
+from tests.serving.processes import family, find, running_gateway, wait_until
+from tests.tiny_release import WIDER, tiny_picture, write_tiny_release, write_two_releases
 
 # Starting servers and loading releases takes a while where others need the cores as well.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
-# The second release differs in everything that a release decides.
-LABELS = LabelSet((*DEMO, *(one for one in NCFM if one.code in ("ALB", "YFT"))))
 PICTURE = encode_jpeg(tiny_picture(fish=3, seed=5))
 CLIENTS = 8
 
@@ -45,11 +43,7 @@ CLIENTS = 8
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    write_tiny_release(folder)
-    write_tiny_release(
-        folder, version=2, name="wider", labels=LABELS, canvas=160, crop=48,
-        whole_picture="always", configs=False,
-    )  # fmt: skip
+    write_two_releases(folder)
     return folder
 
 
@@ -244,17 +238,14 @@ def test_files_first_and_servers_later(
             assert promote(repository, 2, servers=[server.http_url]) is None
         found = client.infer(PICTURE)
         assert found.release.version == 2
-        assert list(found.likelihoods) == list(LABELS.codes)
+        assert list(found.likelihoods) == list(WIDER.codes)
     rollback(repository, servers=[server.http_url])
 
 
 def test_the_gateway_follows(repository: Path, server: EmbeddedTriton) -> None:
     """It was started before the swap, and names the labels of whatever release answers."""
-    gateway = GatewayProcess(server.grpc_url, port=0)
-    gateway.start()
-    try:
-        wait_until(lambda: ask_gateway(gateway, "GET", "/readyz")[0] == 200, "the gateway")
-        for version, labels in ((1, DEMO.codes), (2, LABELS.codes), (1, DEMO.codes)):
+    with running_gateway(server.grpc_url) as gateway:
+        for version, labels in ((1, DEMO.codes), (2, WIDER.codes), (1, DEMO.codes)):
             if version != live_version(repository):
                 promote(repository, version, servers=[server.http_url], force="a test")
             status, body = ask_gateway(gateway, "POST", "/v1/classify", PICTURE)
@@ -263,8 +254,6 @@ def test_the_gateway_follows(repository: Path, server: EmbeddedTriton) -> None:
             assert answer["release"]["version"] == version
             assert tuple(answer["likelihoods"]) == tuple(labels)
             assert ask_gateway(gateway, "GET", "/readyz")[0] == 200
-    finally:
-        gateway.child.stop(at_once=True)
 
 
 def ask_gateway(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ import pytest
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
-from deckwatch_serving import probe
 from deckwatch_serving.gateway import GatewayProcess
-from deckwatch_serving.ports import free_ports
 from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.errors import ImageError, from_wire
+from tests.serving.processes import family, running_gateway
 from tests.stack.bad_files import BadFile, battery
 from tests.stack.entrances import image_tensor
 
@@ -37,26 +35,8 @@ def files() -> list[BadFile]:
 @pytest.fixture(scope="module")
 def servers(triton_server: EmbeddedTriton) -> Iterator[tuple[EmbeddedTriton, GatewayProcess]]:
     """The real Triton and a gateway of this module's own."""
-    gateway = GatewayProcess(triton_server.grpc_url, port=free_ports(1)[0])
-    gateway.start()
-    try:
-        deadline = time.monotonic() + 30
-        assert (
-            probe.poll(gateway.check_ready, alive=lambda: gateway.child.running, deadline=deadline)
-            is None
-        ), gateway.child.log.read_text()
+    with running_gateway(triton_server.grpc_url) as gateway:
         yield triton_server, gateway
-    finally:
-        gateway.child.stop()
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that came of it."""
-    found = [pid]
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            found += family(int(child))
-    return found
 
 
 def resident(pid: int) -> int:

@@ -13,14 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from deckwatch_serving.gateway import GatewayProcess
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.promotion import promote, rollback
 from deckwatch_serving.triton import EmbeddedTriton
 from deckwatch_vision.images import encode_jpeg
-from deckwatch_vision.species import DEMO, NCFM, LabelSet
-from tests.serving.processes import wait_until
-from tests.tiny_release import tiny_picture, write_tiny_release
+from tests.serving.processes import running_gateway, wait_until
+from tests.tiny_release import tiny_picture, write_two_releases
 
 # Starting servers and loading releases takes a while where others need the cores as well.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -36,12 +34,7 @@ Answer = dict[str, Any]
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two releases that differ in everything a release decides."""
     folder = tmp_path_factory.mktemp("two")
-    wider = LabelSet((*DEMO, *(one for one in NCFM if one.code in ("ALB", "YFT"))))
-    write_tiny_release(folder)
-    write_tiny_release(
-        folder, version=2, name="wider", labels=wider, canvas=160, crop=48,
-        whole_picture="always", configs=False,
-    )  # fmt: skip
+    write_two_releases(folder)
     return folder
 
 
@@ -55,13 +48,7 @@ def triton(repository: Path) -> Iterator[EmbeddedTriton]:
 def gateways(triton: EmbeddedTriton) -> Iterator[list[str]]:
     """Addresses of two gateway processes before one Triton."""
     with ExitStack() as stack:
-        running = [GatewayProcess(triton.grpc_url, port=0) for _ in range(GATEWAYS)]
-        for each in running:
-            each.start()
-            stack.callback(each.child.stop)
-        urls = [each.url for each in running]
-        wait_until(lambda: all(map(is_ready, urls)), "gateways that are ready", 60)
-        yield urls
+        yield [stack.enter_context(running_gateway(triton.grpc_url)).url for _ in range(GATEWAYS)]
 
 
 @pytest.fixture(scope="module")
