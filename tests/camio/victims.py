@@ -8,6 +8,7 @@ would take most of the time of a hundred kills; from there on they are what
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -81,6 +82,9 @@ class Victim:
         """Wait for its end; whether it was a kill."""
         self.process.join(DEADLINE_S)
         if self.process.exitcode is None:
+            assert self.process.pid is not None
+            os.kill(self.process.pid, signal.SIGUSR1)  # where it hangs, into its log
+            time.sleep(1)
             self.process.kill()
             self.process.join()
             return False
@@ -96,6 +100,7 @@ class Victim:
 def _serve(environment: dict[str, str], log: str, point: str, chance: random.Random) -> None:
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(opened, 2)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     for name in [name for name in os.environ if name.startswith("DECKWATCH_")]:
         del os.environ[name]
     os.environ.update(environment)

@@ -5,6 +5,7 @@ const SLACK = 4; // CSS pixels that a click may move
 export function connectPan(node) {
   let from = null; // where it was pressed: {x, y, left, top}
   node.addEventListener("pointerdown", (event) => {
+    node.classList.remove("panning"); // the timer below may be late
     if (event.pointerType !== "mouse" || event.button !== 0) return;
     from = { x: event.clientX, y: event.clientY, left: node.scrollLeft, top: node.scrollTop };
   });
