@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import threading
 import time
 from collections import Counter, deque
@@ -67,7 +68,7 @@ class Sea:
                 threading.Timer(chance.uniform(0, 0.2), victim.process.kill).start()
             if url is not None:
                 self._send(victim, url, chance)
-            assert victim.killed(), f"gateway {number} was to die: {point}\n{log.read_text()}"
+            assert victim.ended() == -signal.SIGKILL, f"{number}, {point}\n{log.read_text()}"
         finally:
             victim.close()
         self.points[point] += 1
@@ -75,7 +76,7 @@ class Sea:
     def _send(self, victim: Victim, url: str, chance: random.Random) -> None:
         end = time.monotonic() + DEADLINE_S
         with httpx2.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as caller:
-            while victim.process.is_alive() and time.monotonic() < end:
+            while victim.alive() and time.monotonic() < end:
                 path, body = self.event()
                 try:
                     answer = caller.post(f"/tasks/{KEY}", content=body)

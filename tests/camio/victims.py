@@ -14,8 +14,10 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ OUTSIDE = "from outside"
 # How long after the beginning of an inference or a callback, in seconds: both take milliseconds.
 WITHIN_S = 0.004
 
+# Starting a process looks after all others, and their exit status can be read only once.
+_READING = threading.Lock()
 _FORKS = multiprocessing.get_context("forkserver")
 # The first three, and what they import only when a gateway starts.
 _FORKS.set_forkserver_preload(
@@ -62,7 +66,13 @@ class Victim:
         self.process = _FORKS.Process(
             target=_serve, args=({"DECKWATCH_PORT": "0", **given}, str(log), point, chance)
         )
-        self.process.start()
+        with _READING:
+            self.process.start()
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        with _READING:
+            return self.process.is_alive()
 
     def url(self) -> str | None:
         """Where it listens; None where it died before."""
@@ -73,28 +83,28 @@ class Victim:
                 assert lines[0].startswith("{"), "".join(lines)
                 url: str = json.loads(lines[0])["url"]
                 return url
-            if not self.process.is_alive():
+            if not self.alive():
                 return None
             time.sleep(0.005)
         raise AssertionError("it does not listen")
 
-    def killed(self) -> bool:
-        """Wait for its end; whether it was a kill."""
-        self.process.join(DEADLINE_S)
-        if self.process.exitcode is None:
+    def ended(self) -> int | None:
+        """Its exit status once it ends; None, and where it hangs in its log, if it does not."""
+        if not connection.wait([self.process.sentinel], DEADLINE_S):
             assert self.process.pid is not None
-            os.kill(self.process.pid, signal.SIGUSR1)  # where it hangs, into its log
+            os.kill(self.process.pid, signal.SIGUSR1)
             time.sleep(1)
-            self.process.kill()
-            self.process.join()
-            return False
-        return self.process.exitcode == -signal.SIGKILL
+            return None
+        with _READING:
+            return self.process.exitcode
 
     def close(self) -> None:
-        if self.process.is_alive():
+        if self.alive():
             self.process.kill()
-        self.process.join()
-        self.process.close()
+        connection.wait([self.process.sentinel], DEADLINE_S)
+        with _READING:
+            self.process.join()
+            self.process.close()
 
 
 def _serve(environment: dict[str, str], log: str, point: str, chance: random.Random) -> None:
