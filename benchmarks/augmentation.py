@@ -32,7 +32,7 @@ import simplejpeg
 from benchmarks import machine
 from benchmarks.pictures import write_pictures
 from benchmarks.report import yes
-from deckwatch_training import engines
+from deckwatch_serving import engines
 from deckwatch_training.augment import Settings, augment
 from deckwatch_training.augment import recipe as recipes
 from deckwatch_training.augment.copies import Item, Maker

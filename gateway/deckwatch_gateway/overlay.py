@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import numpy as np
-
-from deckwatch_vision.boxes import draw
 from deckwatch_vision.images import decode, encode_jpeg
+from deckwatch_vision.overlay import draw_fish
 from deckwatch_vision.result import Result
 
 # A 64-megapixel photograph takes 200 MB while it is drawn on: two at a time, whatever comes.
@@ -33,6 +31,4 @@ class Overlay:
 def draw_overlay(picture: bytes, result: Result, max_pixels: int) -> bytes:
     """See `Overlay.jpeg`."""
     image = decode(picture, max_pixels=max_pixels)
-    boxes = np.array([fish.box for fish in result.fish], np.float32).reshape(-1, 4)
-    captions = [f"{fish.label} {fish.score:.2f}" for fish in result.fish]
-    return encode_jpeg(draw(image, boxes, captions))
+    return encode_jpeg(draw_fish(image, result.fish))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from deckwatch_serving.pages import Page
 from deckwatch_training import catalogue as catalogues
 from deckwatch_training.catalogue import Box, Catalogue, Entry
 from deckwatch_training.dataset import read_coco
 from deckwatch_training.label_files import LabelRow, read_rows, write_rows
-from deckwatch_training.pages import Page
 from deckwatch_vision.errors import UsageError
 
 FULL = Entry(

@@ -12,7 +12,8 @@ import typer
 import yaml
 from typer.testing import CliRunner, Result
 
-from deckwatch_training import cli_tune, config, engines, runs, tuning, tuning_trial
+from deckwatch_serving import engines
+from deckwatch_training import cli_tune, config, runs, tuning, tuning_trial
 from deckwatch_training.checkpoints import read_log, untimed
 from deckwatch_training.tuning import Sweep
 from deckwatch_training.tuning_space import ranges

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deckwatch_serving.pages import Page
+from deckwatch_serving.progress import track
 from deckwatch_training.catalogue import Catalogue
 from deckwatch_training.looks import BINS, CELLS, Look
-from deckwatch_training.pages import Page
-from deckwatch_training.progress import track
 from deckwatch_training.thumbnails import thumbnail
 from deckwatch_vision.errors import ImageError
 

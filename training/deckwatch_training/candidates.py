@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deckwatch_serving import progress
 from deckwatch_serving.repository import open_release
-from deckwatch_training import evaluation, progress, scorecard, timing
+from deckwatch_training import evaluation, scorecard, timing
 from deckwatch_training.scorecard import Unknown
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import Release

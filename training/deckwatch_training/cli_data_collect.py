@@ -61,9 +61,9 @@ def collect(
           --known tasks/week-30 --label TURTLE
     """
     from deckwatch_serving.keep import open_source
+    from deckwatch_serving.output_folder import writing_into
     from deckwatch_training import collect as collecting
     from deckwatch_training import known_pictures, ranking_page, task_folder
-    from deckwatch_training.output_folder import writing_into
     from deckwatch_training.tables import table
     from deckwatch_vision.errors import UsageError
 

@@ -41,9 +41,10 @@ def conflicts(
       deckwatch data conflicts data --out second-look
       deckwatch data conflicts labelled --answers kept --out second-look --least 0.8
     """
+    from deckwatch_serving import picture_files
+    from deckwatch_serving.output_folder import writing_into
     from deckwatch_training import catalogue as catalogues
-    from deckwatch_training import conflict_finding, conflict_page, picture_files
-    from deckwatch_training.output_folder import writing_into
+    from deckwatch_training import conflict_finding, conflict_page
     from deckwatch_training.tables import table
     from deckwatch_vision.errors import UsageError
 

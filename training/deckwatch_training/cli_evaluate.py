@@ -108,8 +108,9 @@ def _measure(
     """Measure, write and print; how many pictures could not be read."""
     from functools import partial
 
+    from deckwatch_serving import progress
     from deckwatch_serving.repository import find_repository
-    from deckwatch_training import evaluation, progress
+    from deckwatch_training import evaluation
     from deckwatch_training.config import load
     from deckwatch_training.evaluation_page import scorecard_page
     from deckwatch_training.model_card import scorecard_table

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deckwatch_serving.progress import track
 from deckwatch_training.catalogue import Catalogue, Entry
 from deckwatch_training.conflicts import OVERLAP, Conflict, compare, rank
-from deckwatch_training.progress import track
 from deckwatch_training.recorded_answers import RecordedAnswers
 from deckwatch_vision.errors import ImageError
 from deckwatch_vision.result import Result

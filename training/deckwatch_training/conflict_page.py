@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deckwatch_training import picture_files
+from deckwatch_serving import picture_files
+from deckwatch_serving.pages import Page
 from deckwatch_training.catalogue import Box, Catalogue
 from deckwatch_training.conflicts import KINDS, Conflict
-from deckwatch_training.pages import Page
 from deckwatch_vision.boxes import draw
 from deckwatch_vision.errors import ImageError
 

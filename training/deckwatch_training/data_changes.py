@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from deckwatch_serving.pages import Page
 from deckwatch_training import counting, data_plots
 from deckwatch_training.data_study import Studied
-from deckwatch_training.pages import Page
 
 
 def add(page: Page, before: Studied, now: Studied) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deckwatch_serving.pages import Page
 from deckwatch_training import balancing, counting, data_changes, data_check, data_plots, looks
 from deckwatch_training.catalogue import Catalogue
 from deckwatch_training.counting import UNKNOWN
 from deckwatch_training.data_check import Checked
 from deckwatch_training.data_study import Studied
 from deckwatch_training.label_map import sensitive_codes, species_of
-from deckwatch_training.pages import Page
 from deckwatch_training.thumbnails import shown
 
 # Rows of a list, pictures of each species, groups of duplicates and conflicts that a page shows.

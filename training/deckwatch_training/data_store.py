@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deckwatch_serving.progress import track
 from deckwatch_training import catalogue as catalogues
 from deckwatch_training import importing, looks
 from deckwatch_training.catalogue import Catalogue, Entry
 from deckwatch_training.importing import PROBLEMS, Imported
 from deckwatch_training.looks import Look
-from deckwatch_training.progress import track
 from deckwatch_vision.errors import ImageError, UsageError
 
 # Where `copy` puts pictures.

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from deckwatch_serving.pages import Page
 from deckwatch_training import competition, evaluation_plots
 from deckwatch_training.competition import SOURCE, WINNERS
 from deckwatch_training.model_card import scorecard_rows
-from deckwatch_training.pages import Page
 from deckwatch_vision.species import NO_FISH
 
 NONE = "–"  # noqa: RUF001 - a dash for what is not known

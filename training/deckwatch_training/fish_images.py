@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deckwatch_serving import engines, picture_files
 from deckwatch_serving.cores import available_cores
-from deckwatch_training import engines, fish_finder, picture_files
-from deckwatch_training.engines import Engine
+from deckwatch_serving.engines import Engine
+from deckwatch_serving.progress import track
+from deckwatch_training import fish_finder
 from deckwatch_training.fish_finder import Finder, Found
 from deckwatch_training.journal import Journal
-from deckwatch_training.progress import track
 from deckwatch_vision.boxes import crop, whole
 from deckwatch_vision.errors import ImageError, UsageError
 from deckwatch_vision.images import encode_jpeg

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from deckwatch_serving.pages import Page
 from deckwatch_training import evaluation_page, evaluation_plots, scorecard
 from deckwatch_training.evaluation_page import NONE, estimate
 from deckwatch_training.fold_runs import Result
-from deckwatch_training.pages import Page
 from deckwatch_training.tables import table
 
 # Words, section and key of what is listed of every fold, as far as it was measured.

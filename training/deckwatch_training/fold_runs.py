@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from deckwatch_training import answers, calibrate, loop, metrics, progress, runs, scorecard
+from deckwatch_serving import progress
+from deckwatch_training import answers, calibrate, loop, metrics, runs, scorecard
 from deckwatch_training.answers import Answers
 from deckwatch_training.classification import codes
 from deckwatch_training.config import TrainConfig

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deckwatch_serving.progress import track
 from deckwatch_training import fitting, importers, label_map, looks
 from deckwatch_training.catalogue import SPLITS, Box, Catalogue, Entry
 from deckwatch_training.facts import Facts
@@ -17,7 +18,6 @@ from deckwatch_training.importers.folders import SPLIT_FOLDERS
 from deckwatch_training.importers.source import Found, Problem, Source
 from deckwatch_training.label_map import LabelMap
 from deckwatch_training.looks import Look
-from deckwatch_training.progress import track
 from deckwatch_vision.errors import ImageError, UnreadableImage, UsageError
 from deckwatch_vision.headers import read_header
 

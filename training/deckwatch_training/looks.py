@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deckwatch_serving import engines
+from deckwatch_serving.progress import track
 from deckwatch_training import catalogue as catalogues
-from deckwatch_training import engines
 from deckwatch_training.catalogue import Catalogue
-from deckwatch_training.progress import track
 from deckwatch_vision.daylight import is_night
 from deckwatch_vision.errors import ImageError, UnreadableImage
 from deckwatch_vision.images import decode

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deckwatch_serving.pages import Page
 from deckwatch_serving.repository import open_release
 from deckwatch_training import catalogue
 from deckwatch_training.catalogue import SPLITS
@@ -19,7 +20,6 @@ from deckwatch_training.dataset import read_coco
 from deckwatch_training.evaluation import read_json, write_json
 from deckwatch_training.evaluation_page import measured_on, scorecard_page
 from deckwatch_training.model_card import scorecard_rows
-from deckwatch_training.pages import Page
 from deckwatch_training.retrain_release import SELECTION
 from deckwatch_training.stages import Outcome
 from deckwatch_vision.images import decode

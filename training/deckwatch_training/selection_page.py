@@ -9,10 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from deckwatch_serving.pages import Page
 from deckwatch_training.evaluation import write_json
 from deckwatch_training.evaluation_page import estimate
 from deckwatch_training.evaluation_plots import BLUE, GREY, INK, ORANGE, plain
-from deckwatch_training.pages import Page
 from deckwatch_training.selection import METRICS, TIME, Budget, Choice, choose, pareto
 from deckwatch_training.tables import table
 from deckwatch_vision.errors import DeckwatchError, UsageError

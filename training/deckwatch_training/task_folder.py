@@ -15,12 +15,12 @@ import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from deckwatch_serving import picture_files
 from deckwatch_serving.keep import FolderSource, Kept, Source
+from deckwatch_serving.progress import track
 from deckwatch_training import catalogue as catalogues
-from deckwatch_training import picture_files
 from deckwatch_training.catalogue import Catalogue
 from deckwatch_training.importers.collected import NAME, PICTURES, PREDICTED
-from deckwatch_training.progress import track
 from deckwatch_training.tasks import cvat, label_studio
 from deckwatch_training.tasks.task import Task, labels_of
 from deckwatch_vision.errors import UsageError

@@ -21,8 +21,8 @@ import numpy as np
 from deckwatch_serving.cores import available_cores
 from deckwatch_serving.local import LocalRecogniser
 from deckwatch_serving.net import choose_runtime
+from deckwatch_serving.progress import track
 from deckwatch_serving.repository import open_release
-from deckwatch_training.progress import track
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import Release
 

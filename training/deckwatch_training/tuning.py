@@ -23,8 +23,8 @@ from typing import Any
 import optuna
 import yaml
 
+from deckwatch_serving import engines
 from deckwatch_training import config as configs
-from deckwatch_training import engines
 from deckwatch_training.config import TrainConfig
 from deckwatch_training.tuning_space import Range, ranges
 from deckwatch_training.tuning_trial import Told, Trial, train

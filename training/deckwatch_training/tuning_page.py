@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from deckwatch_serving.pages import Page
 from deckwatch_training.evaluation_plots import BLUE, GREY, ORANGE, plain
-from deckwatch_training.pages import Page
 from deckwatch_training.tuning import Sweep, overrides
 from deckwatch_training.tuning_space import Range
 

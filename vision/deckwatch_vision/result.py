@@ -30,6 +30,26 @@ class Fish:
     label: str
     likelihoods: dict[str, float]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {
+            "box": list(self.box),
+            "score": self.score,
+            "label": self.label,
+            "likelihoods": dict(self.likelihoods),
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Fish:
+        """Read what `as_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        x1, y1, x2, y2 = (float(edge) for edge in given["box"])
+        return cls(
+            (x1, y1, x2, y2),
+            float(given["score"]),
+            str(given["label"]),
+            _numbers(given["likelihoods"]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
@@ -123,15 +143,7 @@ class Result:
         return {
             "label": self.label,
             "likelihoods": dict(self.likelihoods),
-            "fish": [
-                {
-                    "box": list(one.box),
-                    "score": one.score,
-                    "label": one.label,
-                    "likelihoods": dict(one.likelihoods),
-                }
-                for one in self.fish
-            ],
+            "fish": [one.as_dict() for one in self.fish],
             "image": image,
             "release": {"name": self.release.name, "version": self.release.version},
         }
@@ -150,7 +162,7 @@ class Result:
             return cls(
                 label=str(given["label"]),
                 likelihoods=_numbers(given["likelihoods"]),
-                fish=tuple(_fish_from(one) for one in given["fish"]),
+                fish=tuple(Fish.from_dict(one) for one in given["fish"]),
                 image=ImageInfo(
                     image.get("file"),
                     int(image["width"]),
@@ -181,16 +193,6 @@ def _fish(box: NDArray[np.float32], score: np.float32, likelihoods: dict[str, fl
     species = {code: value for code, value in likelihoods.items() if code != NO_FISH}
     x1, y1, x2, y2 = (round(edge, _BOX_DIGITS) for edge in box.tolist())
     return Fish((x1, y1, x2, y2), round(float(score), _SCORE_DIGITS), _best(species), likelihoods)
-
-
-def _fish_from(given: Mapping[str, Any]) -> Fish:
-    x1, y1, x2, y2 = (float(edge) for edge in given["box"])
-    return Fish(
-        (x1, y1, x2, y2),
-        float(given["score"]),
-        str(given["label"]),
-        _numbers(given["likelihoods"]),
-    )
 
 
 def _numbers(given: Mapping[str, Any]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deckwatch_training import engines, ray_engine
+from deckwatch_serving import engines, ray_engine
 from deckwatch_training.augment import Settings, augment
 from deckwatch_vision.errors import UsageError
 

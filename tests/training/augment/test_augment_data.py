@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from deckwatch_training import cli_augment, engines
+from deckwatch_serving import engines
+from deckwatch_training import cli_augment
 from deckwatch_training.augment import Settings, augment, job
 from deckwatch_training.journal import Journal
 from deckwatch_training.label_files import LabelRow, read_rows, write_rows

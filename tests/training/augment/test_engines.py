@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deckwatch_training import engines
+from deckwatch_serving import engines
 from deckwatch_training.label_files import write_rows
 from deckwatch_vision.errors import DeckwatchError, MissingExtra, UsageError
 from tests.training.augment import on_ray

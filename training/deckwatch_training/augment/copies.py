@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from deckwatch_training import picture_files
+from deckwatch_serving import picture_files
 from deckwatch_training.augment.night import References
 from deckwatch_training.augment.recipe import Plan, Recipe
 from deckwatch_training.augment.samples import Fish, Pixels, Sample, fish_in

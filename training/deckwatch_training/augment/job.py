@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from deckwatch_training import balance, engines, picture_files
+from deckwatch_serving import engines, picture_files
+from deckwatch_serving.engines import Engine
+from deckwatch_serving.progress import track
+from deckwatch_training import balance
 from deckwatch_training.augment import preview as previews
 from deckwatch_training.augment import recipe as recipes
 from deckwatch_training.augment.copies import Copy, Item, Maker, Originals, Outcome
 from deckwatch_training.augment.label_index import LabelIndex
 from deckwatch_training.augment.night import References, read_references
 from deckwatch_training.augment.summary import Summary, Weight
-from deckwatch_training.engines import Engine
 from deckwatch_training.journal import Journal
 from deckwatch_training.label_files import LabelRow, LabelWriter
-from deckwatch_training.progress import track
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.release import sha256_file
 from deckwatch_vision.species import DEMO, NCFM

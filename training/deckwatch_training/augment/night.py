@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from deckwatch_training import picture_files
+from deckwatch_serving import picture_files
 from deckwatch_training.augment.light import channel_stretch
 from deckwatch_training.augment.samples import Pixels, Sample
 from deckwatch_training.augment.steps import Share, step

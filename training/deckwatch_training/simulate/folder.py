@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deckwatch_training import catalogue, engines
+from deckwatch_serving import engines
+from deckwatch_serving.progress import track
+from deckwatch_training import catalogue
 from deckwatch_training.catalogue import Box, Catalogue, Entry
-from deckwatch_training.progress import track
 from deckwatch_training.simulate.pictures import render
 from deckwatch_training.simulate.scenes import Frame, frame
 from deckwatch_training.simulate.vessels import Vessel, vessel

@@ -68,7 +68,7 @@ def run(
     if workers < 0 or (window is not None and window < 1):
         raise UsageError(f"{workers} workers, a window of {window}: give at least 1, or leave out.")
     if engine == "ray":
-        from deckwatch_training import ray_engine
+        from deckwatch_serving import ray_engine
 
         return ray_engine.run(function, iter(items), workers, window)
     workers = workers or available_cores()

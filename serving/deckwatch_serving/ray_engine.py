@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from deckwatch_serving.cores import available_cores
-from deckwatch_training.engines import AHEAD, TRIES, single_threaded
+from deckwatch_serving.engines import AHEAD, TRIES, single_threaded
 from deckwatch_vision.errors import DeckwatchError, MissingExtra
 
 Item = TypeVar("Item")
