@@ -32,6 +32,11 @@ class Known(NamedTuple):
 
 # The summaries stand here because reading them from the commands would import the commands.
 KNOWN = {
+    "batch": Known("Recognise folders, lists and videos; resumable, in many formats.", ""),
+    "convert": Known("Turn results from one format into others.", ""),
+    "report": Known("Make a page for review from the results of a batch.", ""),
+    "background": Known("Learn what a fixed camera always sees.", ""),
+    "doctor": Known("Check what is installed, reachable and served.", ""),
     "up": Known("Serve Triton and the gateway on this machine.", "local,gateway"),
     "gateway": Known("Run the HTTP gateway, see its settings, make keys.", "gateway", "fastapi"),
     "camio": Known("Camio hooks: register them, list and replay events.", "gateway", "fastapi"),
