@@ -37,16 +37,17 @@ def measure(photo: Path, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _command(name: str) -> list[str]:
+def command(name: str) -> list[str]:
+    """How a command of ours is called here, installed or from its sources."""
     installed = Path(sys.executable).with_name(name)
     return [str(installed)] if installed.is_file() else [sys.executable, *_SOURCES[name]]
 
 
 def _classify(photo: Path) -> float:
-    command = [*_command("classify"), "--image", str(photo)]
+    words = [*command("classify"), "--image", str(photo)]
     begin = time.perf_counter()
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_TIMEOUT_S, env=python_path(), check=False
+        words, capture_output=True, text=True, timeout=_TIMEOUT_S, env=python_path(), check=False
     )
     took = time.perf_counter() - begin
     if done.returncode:
@@ -58,7 +59,7 @@ def _up() -> float:
     """Seconds until `deckwatch up` says on standard output that it is up."""
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [*_command("deckwatch"), "up", "--port", "0"],
+        [*command("deckwatch"), "up", "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
