@@ -71,6 +71,7 @@ bench: setup-dev  ## measure against what you would write instead (BENCH="--help
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python -m benchmarks.workbench $(BENCH)
 	$(BIN)/python -m benchmarks.overload $(BENCH)
+	$(BIN)/python -m benchmarks.batches $(BENCH)
 
 docs: setup-dev  ## write the generated parts of the documents anew
 	$(BIN)/python -m tools.docs

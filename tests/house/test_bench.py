@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import overload, report, workbench
+from benchmarks import batches, overload, report, workbench
 from benchmarks.__main__ import RESULTS
 from benchmarks.part import DOCUMENT
 from benchmarks.settings import CLIENTS, QUICK, SIZES
@@ -84,6 +84,7 @@ def test_a_quick_run(tmp_path: Path) -> None:
         ("serving", RESULTS, report.render),
         ("training", workbench.RESULTS, workbench.render),
         ("overload", overload.RESULTS, overload.render),
+        ("batch", batches.RESULTS, batches.render),
     ],
 )
 def test_the_document_shows_what_is_stored(
@@ -126,6 +127,17 @@ def test_a_quick_run_of_the_overload(tmp_path: Path) -> None:
     )
     assert abs(results["overhead"]["bytes"] - 200_000) < 10_000
     assert overload.render(results).strip() == tables.strip()
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_a_quick_run_of_the_batches(tmp_path: Path) -> None:
+    results, tables = quick_run("benchmarks.batches", tmp_path / "batch.json")
+    ways = results["pictures_per_s"]
+    assert set(ways) == {"one_by_one", "pool", "pipelined", "batch", "batch, server"}
+    assert all(map(finite, ways.values()))
+    assert all(finite(each["median"]) for each in results["ratios"].values())
+    assert batches.render(results).strip() == tables.strip()
 
 
 def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
