@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from typer.core import TyperCommand
 
 from deckwatch_client import classify as classify_
 from deckwatch_client.commands import LazyGroup
+from deckwatch_client.logs import FORMAT_VARIABLE, speak, speaker
 from deckwatch_client.version import installed_version
 from deckwatch_vision.errors import DeckwatchError, UsageError
 
@@ -57,10 +59,12 @@ def classify(context: typer.Context) -> None:
 
 def main() -> None:
     """Run the command line; an error of ours is one line and an exit status."""
+    # Of errors before a command has read its own --log-format.
+    speak(form="json" if os.environ.get(FORMAT_VARIABLE) == "json" else "text")
     try:
         app(prog_name="deckwatch")
     except DeckwatchError as error:
-        typer.echo(f"deckwatch: {' '.join(error.message.split())}", err=True)
+        speaker().failed("deckwatch", error)
         sys.exit(classify_.USAGE if isinstance(error, UsageError) else classify_.FAILED)
 
 

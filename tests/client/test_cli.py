@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -128,3 +129,11 @@ def test_classify_is_the_command_classify(deckwatch: Deckwatch, folder: Path) ->
     assert process.stderr.startswith("classify: -x.jpg: there is no such file.")
     assert process.returncode == 3
     assert "usage: deckwatch classify" in deckwatch("classify", "--help").stdout
+
+
+def test_an_error_as_json(deckwatch: Deckwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECKWATCH_LOG_FORMAT", "json")
+    process = deckwatch("harbour", "leave")
+    assert process.returncode == 1
+    line = json.loads(process.stderr.splitlines()[-1])
+    assert (line["level"], line["code"]) == ("error", "release-not-found")
