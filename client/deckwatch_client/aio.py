@@ -9,6 +9,7 @@ from typing import Self
 from deckwatch_client.backends import AsyncBackend, open_async_backend, server_address
 from deckwatch_client.client import Picture, picture_name
 from deckwatch_client.pictures import naming, read_picture
+from deckwatch_client.served import Served
 from deckwatch_vision.result import Result
 
 
@@ -39,6 +40,10 @@ class AsyncClient:
             if not isinstance(image, bytes):
                 image = await asyncio.to_thread(read_picture, image)
             return await (await self._open()).infer(image, file=name)
+
+    async def served(self) -> Served:
+        """See `Client.served`."""
+        return await (await self._open()).served()
 
     async def close(self) -> None:
         """Close connections; the client is of no further use."""

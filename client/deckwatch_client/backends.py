@@ -14,7 +14,7 @@ from deckwatch_vision.errors import UsageError
 from deckwatch_vision.result import ReleaseInfo, Result
 
 if TYPE_CHECKING:
-    from deckwatch_client.ensemble import Served
+    from deckwatch_client.served import Served
 
 SERVER_VARIABLE = "DECKWATCH_SERVER"
 EXPECTED = (
@@ -31,6 +31,9 @@ class Backend(Protocol):
     def infer(self, data: bytes, *, file: str | None = None) -> Result:
         """Recognise the fish in one encoded picture; `file` is only noted in the result."""
 
+    def served(self) -> Served:
+        """The release that answers now, its classes and its model card. Raises ServerError."""
+
     def close(self) -> None:
         """Let go of connections and models."""
 
@@ -40,6 +43,9 @@ class AsyncBackend(Protocol):
 
     async def infer(self, data: bytes, *, file: str | None = None) -> Result:
         """See `Backend.infer`."""
+
+    async def served(self) -> Served:
+        """See `Backend.served`."""
 
     async def close(self) -> None:
         """See `Backend.close`."""
@@ -61,6 +67,9 @@ class AsyncTriton(Protocol):
 
     async def metadata(self, *, timeout_s: float | None = None) -> Served:
         """What is served now."""
+
+    async def served(self) -> Served:
+        """`metadata` within the client's own time."""
 
     def known(self, release: ReleaseInfo) -> Served | None:
         """What is served with a release that gave an answer, without asking."""

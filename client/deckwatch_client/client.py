@@ -7,6 +7,7 @@ from typing import Self
 
 from deckwatch_client.backends import open_backend, server_address
 from deckwatch_client.pictures import naming, read_picture
+from deckwatch_client.served import Served
 from deckwatch_vision.result import Result
 
 Picture = bytes | str | os.PathLike[str]
@@ -53,6 +54,14 @@ class Client:
         with naming(name):
             data = image if isinstance(image, bytes) else read_picture(image)
             return self._backend.infer(data, file=name)
+
+    def served(self) -> Served:
+        """The release that answers now: its name and version, classes, species and model card.
+
+        Raises:
+            ServerError: the server is away, overloaded or too late.
+        """
+        return self._backend.served()
 
     def close(self) -> None:
         """Close connections; the client is of no further use."""

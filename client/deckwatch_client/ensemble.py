@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from tritonclient.grpc import InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from deckwatch_client.pictures import check_size
+from deckwatch_client.served import Served as Served
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
@@ -28,20 +28,6 @@ from deckwatch_vision.result import ReleaseInfo, Result
 from deckwatch_vision.species import LabelSet, Species
 
 ENSEMBLE = "deckwatch"
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a server answers with: the release and its label codes, in tensor order.
-
-    `species` are the classes in full, in the same order, and `model_card` the release's card in
-    Markdown; empty where the release was published before its configuration carried them.
-    """
-
-    release: ReleaseInfo
-    labels: tuple[str, ...]
-    species: tuple[Species, ...] = ()
-    model_card: str = ""
 
 
 def request_inputs(data: bytes | memoryview) -> list[Any]:

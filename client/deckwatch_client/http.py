@@ -16,6 +16,7 @@ import httpx2
 
 from deckwatch_client.backends import is_loopback
 from deckwatch_client.pictures import check_size
+from deckwatch_client.served import Served
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
@@ -31,6 +32,7 @@ from deckwatch_vision.result import Result
 
 KEY_VARIABLE = "DECKWATCH_API_KEY"
 ROUTE = "/v1/classify"
+RELEASE_ROUTE = "/v1/release"
 HEADERS = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
 
 # What a proxy between us and the gateway answers carries no code of ours.
@@ -65,6 +67,12 @@ class GatewayClient:
             answer = self._http.post(ROUTE, content=data, headers=HEADERS)
         return read_answer(answer, self.address, file)
 
+    def served(self) -> Served:
+        """What the gateway's Triton serves now. Raises ServerError, KeyRefused."""
+        with _translated(self.address, self.timeout_s):
+            answer = self._http.get(RELEASE_ROUTE, headers=HEADERS)
+        return Served.from_dict(_json(answer, self.address, "a release"))
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -86,6 +94,13 @@ class AsyncGatewayClient:
                 answer = await self._http.post(ROUTE, content=data, headers=HEADERS)
         return read_answer(answer, self.address, file)
 
+    async def served(self) -> Served:
+        """See `GatewayClient.served`."""
+        with _translated(self.address, self.timeout_s):
+            async with asyncio.timeout(self.timeout_s):
+                answer = await self._http.get(RELEASE_ROUTE, headers=HEADERS)
+        return Served.from_dict(_json(answer, self.address, "a release"))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -93,6 +108,12 @@ class AsyncGatewayClient:
 
 def read_answer(answer: httpx2.Response, address: str, file: str | None) -> Result:
     """The `Result` in a gateway's answer; raises the error that its problem+json names."""
+    result = Result.from_dict(_json(answer, address, "a result"))
+    return replace(result, image=replace(result.image, file=file))
+
+
+def _json(answer: httpx2.Response, address: str, what: str) -> dict[str, Any]:
+    """The object in an answer, which should be `what`; raises what its problem+json names."""
     try:
         body = answer.json()
     except ValueError:
@@ -101,11 +122,10 @@ def read_answer(answer: httpx2.Response, address: str, file: str | None) -> Resu
         raise _refusal(answer, body if isinstance(body, dict) else {}, address)
     if not isinstance(body, dict):
         raise ServerError(
-            f"{address} answered {ROUTE} with something else than a result. "
+            f"{address} answered {answer.request.url.path} with something else than {what}. "
             "Check that this is the address of a Deckwatch gateway."
         )
-    result = Result.from_dict(body)
-    return replace(result, image=replace(result.image, file=file))
+    return body
 
 
 def _refusal(answer: httpx2.Response, problem: dict[str, Any], address: str) -> DeckwatchError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from deckwatch_client.served import Served
 from deckwatch_serving.local import LocalRecogniser
-from deckwatch_vision.result import Result
+from deckwatch_vision.result import ReleaseInfo, Result
 
 
 class LocalBackend:
@@ -17,6 +18,19 @@ class LocalBackend:
     def infer(self, data: bytes, *, file: str | None = None) -> Result:
         """Recognise the fish in one encoded picture. Raises ImageError."""
         return self._recogniser.recognise(data, file=file)
+
+    def served(self) -> Served:
+        """The release that was loaded; its model card is read from the repository."""
+        from deckwatch_serving.configs import model_card_file
+
+        release = self._recogniser.release
+        card = self._recogniser.repository / model_card_file(release)
+        return Served(
+            ReleaseInfo(release.name, release.version),
+            release.labels.codes,
+            release.labels.species,
+            card.read_text(encoding="utf-8") if card.is_file() else "",
+        )
 
     def close(self) -> None:
         """Nothing to let go of: the nets go with this object."""
@@ -40,6 +54,10 @@ class AsyncLocalBackend:
         import asyncio
 
         return await asyncio.to_thread(self._backend.infer, data, file=file)
+
+    async def served(self) -> Served:
+        """See `LocalBackend.served`."""
+        return self._backend.served()
 
     async def close(self) -> None:
         """See `LocalBackend.close`."""

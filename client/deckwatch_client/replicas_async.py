@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from deckwatch_client.ensemble import Served
 from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
 from deckwatch_client.replicas_addresses import (
@@ -22,6 +21,7 @@ from deckwatch_client.replicas_addresses import (
     Addresses,
     nobody,
 )
+from deckwatch_client.served import Served
 from deckwatch_client.triton import AsyncTritonClient, Clock
 from deckwatch_serving.probe import generated_picture
 from deckwatch_vision.errors import DeckwatchError, ServerError
@@ -112,6 +112,10 @@ class AsyncReplicatedTriton:
             except DeckwatchError as found:
                 error = found
         raise error
+
+    async def served(self) -> Served:
+        """`metadata` within the client's own time."""
+        return await self.metadata()
 
     def known(self, release: ReleaseInfo) -> Served | None:
         """See `AsyncTritonClient.known`."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
-from deckwatch_client.ensemble import Served
 from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
 from deckwatch_client.replicas_addresses import (
@@ -20,6 +19,7 @@ from deckwatch_client.replicas_addresses import (
     Addresses,
     nobody,
 )
+from deckwatch_client.served import Served
 from deckwatch_client.triton import Clock, TritonClient
 from deckwatch_vision.errors import DeadlineExceeded, DeckwatchError, ServerError
 from deckwatch_vision.result import Result
@@ -83,6 +83,10 @@ class ReplicatedTriton:
             except DeckwatchError as found:
                 error = found
         raise error or nobody(self._addresses)
+
+    def served(self) -> Served:
+        """`metadata` within the client's own time."""
+        return self.metadata()
 
     def ready(self, *, timeout_s: float = 2.0) -> bool:
         """Whether at least one replica has every step of the ensemble loaded."""

@@ -22,13 +22,13 @@ from tritonclient.utils import InferenceServerException
 from deckwatch_client.backends import is_loopback
 from deckwatch_client.ensemble import (
     ENSEMBLE,
-    Served,
     answer_version,
     read_result,
     read_served,
     request_inputs,
     translate,
 )
+from deckwatch_client.served import Served
 from deckwatch_vision.errors import DeckwatchError, ServerError, ServerUnavailable
 from deckwatch_vision.result import ReleaseInfo, Result
 
@@ -118,6 +118,10 @@ class TritonClient:
             raise _forgetting(self._served, error, self.address, clock) from error
         return read_served(config.config)
 
+    def served(self) -> Served:
+        """`metadata` within the client's own time."""
+        return self.metadata()
+
     def ready(self, *, timeout_s: float = 2.0) -> bool:
         """Whether the server can be reached and has every step of the ensemble loaded."""
         try:
@@ -189,6 +193,10 @@ class AsyncTritonClient:
         except InferenceServerException as error:
             raise _forgetting(self._served, error, self.address, clock) from error
         return read_served(config.config)
+
+    async def served(self) -> Served:
+        """`metadata` within the client's own time."""
+        return await self.metadata()
 
     def known(self, release: ReleaseInfo) -> Served | None:
         """What is served with `release`, without asking; known of one that gave an answer."""
