@@ -22,6 +22,7 @@ WIRE = {
     "EmptyImage": ("empty-image", 422),
     "UnsupportedFormat": ("unsupported-format", 415),
     "BrokenImage": ("broken-image", 422),
+    "BrokenVideo": ("broken-video", 422),
     "TooManyPixels": ("too-many-pixels", 422),
     "ImageTooLarge": ("image-too-large", 413),
     "UnreadableImage": ("unreadable-image", 422),

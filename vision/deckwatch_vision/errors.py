@@ -5,6 +5,7 @@ DeckwatchError
 │   ├── EmptyImage             no bytes at all
 │   ├── UnsupportedFormat      not a JPEG, PNG, WebP, BMP or TIFF, or a kind of these we cannot read
 │   ├── BrokenImage            truncated or corrupt
+│   ├── BrokenVideo            no video, or frames of one that cannot be decoded
 │   ├── TooManyPixels          width x height over the budget
 │   ├── ImageTooLarge          bytes over the budget
 │   └── UnreadableImage        missing file, directory, permissions (client side)
@@ -73,6 +74,12 @@ class BrokenImage(ImageError):
     """The picture is truncated or corrupt. Copy or export it again."""
 
     code = "broken-image"
+
+
+class BrokenVideo(ImageError):
+    """A video, or some of its frames, cannot be decoded. Copy it again, or mend it."""
+
+    code = "broken-video"
 
 
 class TooManyPixels(ImageError):

@@ -1,0 +1,25 @@
+"""Videos: frames with their times, fish followed from frame to frame, and counts of them.
+
+Importing this package costs nothing; OpenCV's decoder and the tracker come with its modules.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Containers that OpenCV's FFmpeg reads and that cameras, recorders and phones write.
+SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
+    | {".3gp", ".wmv", ".asf"}
+)
+STREAMS = ("rtsp://", "rtsps://")
+
+
+def is_stream(source: str) -> bool:
+    """Whether this is the URL of a live stream."""
+    return source.lower().startswith(STREAMS)
+
+
+def is_video(source: str) -> bool:
+    """Whether this names a video by its suffix, or a live stream by its scheme; opens nothing."""
+    return is_stream(source) or os.path.splitext(source)[1].lower() in SUFFIXES
