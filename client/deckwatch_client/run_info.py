@@ -15,7 +15,7 @@ from typing import Any
 from deckwatch_client.records import Record
 from deckwatch_vision.errors import DeckwatchError, ReleaseCorrupt, ServerError, UsageError
 from deckwatch_vision.result import ReleaseInfo
-from deckwatch_vision.species import LabelSet, Species
+from deckwatch_vision.species import LabelSet, Species, known
 
 RUN, RESULTS = "run.json", "results.jsonl"
 
@@ -89,10 +89,7 @@ def read_run(path: Path) -> tuple[RunInfo, Iterator[Record]]:
     first = next((each.result for each in read_records(lines) if each.result), None)
     if first is None:
         raise UsageError(f"{lines} holds no result, and no {RUN} is beside it: nothing to tell.")
-    species = tuple(
-        Species(code, code, None, None, None, sensitive=False) for code in first.likelihoods
-    )
-    return RunInfo(first.release, species, ""), read_records(lines)
+    return RunInfo(first.release, tuple(map(known, first.likelihoods)), ""), read_records(lines)
 
 
 def read_records(path: Path) -> Iterator[Record]:

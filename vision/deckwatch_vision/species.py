@@ -135,3 +135,15 @@ NCFM = LabelSet(
 
 DEMO = LabelSet((_NO_FISH, _OTHER, _SHARK, _RAY))
 """Classes of the demo release. FAO: SKH various sharks, SRX rays, stingrays and mantas."""
+
+
+def known(code: str) -> Species:
+    """The class of that code in NCFM or DEMO, else one that is only named by its code.
+
+    For results that come without the description of their release.
+    """
+    nameless = Species(code, code, None, None, None, sensitive=False)
+    return _BY_CODE.get(code, nameless)
+
+
+_BY_CODE = {one.code: one for labels in (DEMO, NCFM) for one in labels}
