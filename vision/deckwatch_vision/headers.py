@@ -112,8 +112,14 @@ def _chunks(
         raise BrokenImage(f"truncated: {len(data)} bytes without an end mark. Copy the file again")
 
 
-def _jpeg(data: memoryview) -> tuple[int, int, int]:
-    position, orientation, size = 2, 0, None
+def jpeg_segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and length of the content of each JPEG segment before the first scan.
+
+    Raises:
+        BrokenImage: there is no marker where one has to be.
+        struct.error, IndexError: the file ends before the scan.
+    """
+    position = 2
     while True:
         while data[position] == 0xFF and data[position + 1] == 0xFF:
             position += 1  # fill bytes may precede a marker
@@ -123,16 +129,21 @@ def _jpeg(data: memoryview) -> tuple[int, int, int]:
             )
         marker = data[position + 1]
         if marker in (0xD9, 0xDA):  # end of image, start of scan
-            break
+            return
         (length,) = struct.unpack_from(">H", data, position + 2)
+        yield marker, position + 4, max(length, 2) - 2
+        position += 2 + max(length, 2)
+
+
+def _jpeg(data: memoryview) -> tuple[int, int, int]:
+    orientation, size = 0, None
+    for marker, start, length in jpeg_segments(data):
         if marker in _JPEG_FRAMES:
-            precision, height, width = struct.unpack_from(">BHH", data, position + 4)
+            precision, height, width = struct.unpack_from(">BHH", data, start)
             _check_jpeg_kind(marker, precision)
             size = size or (width, height)
-        elif marker == 0xE1 and bytes(data[position + 4 : position + 10]) == b"Exif\0\0":
-            block = data[position + 4 : position + 2 + length]
-            orientation = orientation or tiff.exif_orientation(block)
-        position += 2 + max(length, 2)
+        elif marker == 0xE1 and bytes(data[start : start + 6]) == b"Exif\0\0":
+            orientation = orientation or tiff.exif_orientation(data[start : start + length])
     if size is None:
         raise BrokenImage("a JPEG without a frame header. Export the picture again")
     return (*size, orientation or 1)
