@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from deckwatch_vision.images import encode_jpeg
@@ -24,57 +27,69 @@ from deckwatch_vision.images import encode_jpeg
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PAGE = Environment(autoescape=True).from_string("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1b2730; background: #fff; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #cfd8de; }
-.lead { color: #51626e; margin-top: .2rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #51626e; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #e3e9ed; text-align: left; }
-td.number { text-align: right; }
-figure { margin: 1rem 0; } figure img, figure svg { max-width: 100%; height: auto; }
-figcaption { color: #51626e; } .pictures figcaption { max-width: 22rem; }
-.pictures { display: flex; flex-wrap: wrap; gap: .8rem; } .pictures figure { margin: 0; }
-@media print { body { max-width: none; margin: 0; } h2 { break-after: avoid; } }
-</style></head><body>
-<h1>{{ title }}</h1>{% if lead %}<p class="lead">{{ lead }}</p>{% endif %}
-{% for kind, part in parts %}
-{% if kind == "heading" %}<h2>{{ part }}</h2>
-{% elif kind == "text" %}<p>{{ part }}</p>
-{% elif kind == "table" %}<div class="scroll"><table>
-{% if part.caption %}<caption>{{ part.caption }}</caption>{% endif %}
-<thead><tr>{% for name in part.head %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in part.rows %}<tr>{% for cell in row %}
-<td{% if cell.number %} class="number"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>{% endfor %}
-</tbody></table></div>
-{% elif kind in ("pictures", "plot") %}<div class="{{ kind }}">{% for image in part %}
-<figure><img src="{{ image.uri }}" alt="{{ image.caption }}">
-<figcaption>{{ image.caption }}</figcaption></figure>{% endfor %}</div>
-{% endif %}{% endfor %}
-</body></html>
-""")
+_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+)
+
+# A page asks for nothing and runs nothing, whatever a file name in it says.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """An encoded JPEG, its size in pixels, and the words for whoever cannot see it."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """The picture itself as an address."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Pictures side by side that show one thing, its title, and lines about it."""
+
+    images: Sequence[Thumbnail]
+    title: str
+    lines: Sequence[str] = ()
 
 
 class Page:
     """What is added comes out in that order."""
 
-    def __init__(self, title: str, lead: str = ""):
-        self.title, self.lead = title, lead
+    def __init__(self, title: str, lead: str = "", *, contents: bool = False):
+        self.title, self.lead, self.contents = title, lead, contents
         self._parts: list[tuple[str, Any]] = []
 
-    def heading(self, text: str) -> None:
-        """A section."""
-        self._parts.append(("heading", text))
+    def heading(self, text: str, level: int = 2) -> None:
+        """A section, or with level 3 a part of one; `contents` links to the sections."""
+        linked = self.contents and level == 2
+        anchor = f"section-{len(self._parts) + 1}" if linked else ""
+        self._parts.append(("heading", {"text": text, "level": level, "id": anchor}))
 
     def text(self, text: str) -> None:
         """A paragraph."""
         self._parts.append(("text", text))
+
+    def note(self, text: str) -> None:
+        """A paragraph that must not be missed."""
+        self._parts.append(("note", text))
+
+    def facts(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Names, each with what there is to say."""
+        self._parts.append(("facts", pairs))
+
+    @contextmanager
+    def folded(self, summary: str, *, printed: bool = False) -> Iterator[None]:
+        """What is added meanwhile shows when a reader opens it; on paper only if `printed`."""
+        self._parts.append(("fold", {"text": summary, "printed": printed}))
+        yield
+        self._parts.append(("unfold", None))
 
     def table(
         self, head: Sequence[str], rows: Sequence[Sequence[object]], caption: str = ""
@@ -98,15 +113,27 @@ class Page:
             images.append({"uri": "data:image/jpeg;base64," + data, "caption": caption})
         self._parts.append(("pictures", images))
 
+    def drawing(self, svg: Markup, caption: str) -> None:
+        """An SVG element as wide as the page. It is taken as it is: escape what it is made of."""
+        self._parts.append(("drawing", {"svg": svg, "caption": caption}))
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        """Pictures with what is to be said of each, as many beside each other as fit."""
+        self._parts.append(("cards", cards))
+
     def html(self) -> str:
         """The page."""
-        return _PAGE.render(title=self.title, lead=self.lead, parts=self._parts)
+        return _PAGE.render(
+            title=self.title, lead=self.lead, contents=self.contents, parts=self._parts,
+            policy=Markup(_POLICY),
+        )  # fmt: skip
 
     def write(self, path: Path) -> None:
         """Write the page, moved into place whole."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_text(self.html(), encoding="utf-8")
+        # A name that no encoding holds must not cost the page.
+        part.write_text(self.html(), encoding="utf-8", errors="backslashreplace")
         part.replace(path)
 
 

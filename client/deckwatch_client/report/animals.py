@@ -1,0 +1,111 @@
+"""From records to animals: what stands for one animal in the counts.
+
+In photographs every fish is one. In a video a fish that was followed is one, however many frames
+show it; its likelihoods are the mean over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from deckwatch_client.records import Record
+from deckwatch_vision.result import Fish
+from deckwatch_vision.species import NO_FISH
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A fish where it is seen best: its record, cut down to this one fish."""
+
+    record: Record
+    fish: Fish
+
+
+@dataclass(frozen=True, slots=True)
+class Animal:
+    """One animal.
+
+    likelihoods: of every class, in the run's class order. frames: in how many it was seen; 0 in a
+    photograph. first: the record in which it was seen first.
+    """
+
+    label: str
+    likelihoods: tuple[float, ...]
+    best: Sight
+    first: Record
+    frames: int = 0
+
+
+class Animals:
+    """Gathers the animals of a run, record by record.
+
+    The frames of one video have to come one after the other, as a run writes them: at the next
+    video its tracks are finished.
+    """
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        self._codes = tuple(codes)
+        self._video: str | None = None
+        self._tracks: dict[int, _Track] = {}
+
+    def of(self, record: Record) -> Iterator[Animal]:
+        """The animals that are complete with this record."""
+        video = record.moment.video if record.moment else None
+        if video != self._video:
+            yield from self.rest()
+            self._video = video
+        if record.result is None:
+            return
+        for place, fish in enumerate(record.result.fish):
+            track = record.tracks[place] if place < len(record.tracks) else None
+            if video is not None and track is not None:
+                self._tracks.setdefault(track, _Track()).add(record, fish, self._row(fish))
+            else:
+                frames = 0 if video is None else 1
+                best = sight(record, fish)
+                yield Animal(fish.label, self._row(fish), best, best.record, frames)
+
+    def rest(self) -> Iterator[Animal]:
+        """The animals followed in the last video; call it after the last record."""
+        for track in self._tracks.values():
+            yield track.animal(self._codes)
+        self._tracks = {}
+
+    def _row(self, fish: Fish) -> tuple[float, ...]:
+        return tuple(fish.likelihoods.get(code, 0.0) for code in self._codes)
+
+
+def sight(record: Record, fish: Fish) -> Sight:
+    """One fish of a record. The others are left aside: a long list of records would keep them."""
+    if record.result is None:
+        raise ValueError(f"{record.name} has no result, so no fish")
+    alone = replace(record.result, fish=(fish,))
+    return Sight(replace(record, result=alone, tracks=(), static=(), unchanged=()), fish)
+
+
+@dataclass(slots=True)
+class _Track:
+    """A fish that is being followed."""
+
+    sums: list[float] = field(default_factory=list)
+    frames: int = 0
+    best: Sight | None = None
+    first: Record | None = None
+
+    def add(self, record: Record, fish: Fish, likelihoods: tuple[float, ...]) -> None:
+        sums = self.sums or [0.0] * len(likelihoods)
+        self.sums = [total + one for total, one in zip(sums, likelihoods, strict=True)]
+        self.frames += 1
+        if self.best is None or fish.score > self.best.fish.score:
+            self.best = sight(record, fish)
+        if self.first is None:
+            self.first = self.best.record
+
+    def animal(self, codes: Sequence[str]) -> Animal:
+        if self.best is None or self.first is None:
+            raise ValueError("a track begins with its first fish")
+        mean = tuple(total / self.frames for total in self.sums)
+        named = {code: one for code, one in zip(codes, mean, strict=True) if code != NO_FISH}
+        label = max(named, key=lambda code: named[code])
+        return Animal(label, mean, self.best, self.first, self.frames)
