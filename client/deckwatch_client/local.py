@@ -10,10 +10,15 @@ from deckwatch_vision.result import ReleaseInfo, Result
 
 
 class LocalBackend:
-    """A release loaded into this process. Raises ReleaseNotFound, ReleaseCorrupt."""
+    """A release loaded into this process. Raises ReleaseNotFound, ReleaseCorrupt.
 
-    def __init__(self, repository: str | os.PathLike[str] | None = None) -> None:
-        self._recogniser = LocalRecogniser(repository)
+    `threads` are the processor threads for one net; None takes all that are available.
+    """
+
+    def __init__(
+        self, repository: str | os.PathLike[str] | None = None, *, threads: int | None = None
+    ) -> None:
+        self._recogniser = LocalRecogniser(repository, threads=threads)
 
     def infer(self, data: bytes, *, file: str | None = None) -> Result:
         """Recognise the fish in one encoded picture. Raises ImageError."""
