@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 
 
@@ -43,22 +44,89 @@ def deckwatch(
     """Find fish in pictures from fishing-vessel cameras and name their species."""
 
 
-class _Verbatim(TyperCommand):
-    """A command that reads its arguments itself."""
+class _Classify(TyperCommand):
+    """`classify`, which reads its arguments itself, with the completion that argparse lacks."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.args = args
         return args
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Options, a folder behind --repository, otherwise a picture."""
+        from typer._click.shell_completion import CompletionItem
 
-@app.command(cls=_Verbatim)
+        if ctx.args[-1:] == ["--repository"]:
+            return [CompletionItem(incomplete, type="dir")]
+        if not incomplete.startswith("-") or "--" in ctx.args:
+            return [CompletionItem(incomplete, type="file")]
+        return [
+            CompletionItem(option, help=action.help)
+            for action in classify_.build_parser("classify")._actions
+            for option in action.option_strings
+            if option.startswith(incomplete)
+        ]
+
+
+@app.command(cls=_Classify, short_help=classify_.DESCRIPTION.partition(".")[0] + ".")
 def classify(context: typer.Context) -> None:
     """Name the fish in pictures, as the command `classify` does."""
     raise typer.Exit(classify_.main(context.args, prog="deckwatch classify"))
 
 
+@app.command(short_help="Complete command lines with the Tab key.")
+def completion(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"] | None,
+        typer.Argument(help="The shell [default: the environment's SHELL]", show_default=False),
+    ] = None,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install", help="Write the script into your home and have the shell read it."
+        ),
+    ] = False,
+) -> None:
+    """Print a script that completes command lines with the Tab key.
+
+    It serves deckwatch, classify, augment_data and create_fish_images, and needs no renewal after
+    an upgrade. With --install it is written to ~/.local/share/deckwatch and read by ~/.bashrc or
+    ~/.zshrc, which get one line more; for fish it goes to ~/.config/fish/conf.d.
+
+    \b
+    Examples:
+      deckwatch completion --install            for good, in the shell you use
+      source <(deckwatch completion bash)       in this terminal alone
+      deckwatch completion fish | source
+
+    \b
+    Exit status:
+      0 done, 1 failed, 2 wrong usage
+    """
+    from deckwatch_client import completion as completions
+
+    shell = shell or completions.own_shell()
+    if not install:
+        typer.echo(completions.script(shell), nl=False)
+        return
+    try:
+        changed = completions.install(shell)
+    except OSError as error:
+        raise DeckwatchError(
+            f"{error.filename} cannot be written ({error.strerror}). Print the script with "
+            f"`deckwatch completion {shell}` and have your shell read it."
+        ) from None
+    for path in changed:
+        speaker().info("completion installed", f"{path} was written.", path=path)
+    told = "Open a new terminal to use it." if changed else "It was there already."
+    speaker().info("completion ready", told, shell=shell)
+
+
 def main() -> None:
     """Run the command line; an error of ours is one line and an exit status."""
+    if "_DECKWATCH_COMPLETE" in os.environ:
+        from deckwatch_client.completion import answer
+
+        sys.exit(answer())
     # Of errors before a command has read its own --log-format.
     speak(form="json" if os.environ.get(FORMAT_VARIABLE) == "json" else "text")
     try:

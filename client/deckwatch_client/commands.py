@@ -7,6 +7,8 @@ package may add more. Listing them imports none of them, so `deckwatch --help` n
 from __future__ import annotations
 
 import importlib.util
+from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
@@ -59,19 +61,47 @@ KNOWN = {
 }
 
 
+# The list in `deckwatch --help`, by what somebody wants to do.
+SECTIONS = {
+    "Recognise": ("classify", "batch", "convert", "report", "background"),
+    "Serve": ("up", "gateway", "camio"),
+    "Data and training": (
+        "data", "augment", "crop", "train", "tune", "evaluate", "export", "select", "retrain",
+    ),
+    "Releases": ("releases", "promote", "rollback"),
+    "Help": ("doctor", "completion"),
+}  # fmt: skip
+OTHERS = "Other packages"
+
+
 class LazyGroup(TyperGroup):
     """A command group that imports a part's command when it is called, not when it is listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Our own commands, then the installed parts' by name."""
-        return [*self.commands, *sorted(_installed().keys() - self.commands.keys())]
+        """Our own commands in the order of SECTIONS, then other packages' by name."""
+        known = [name for names in SECTIONS.values() for name in names]
+        there = {*self.commands, *_installed()}
+        return [*filter(there.__contains__, known), *sorted(there.difference(known))]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands by section, each with its whole line of help."""
+        section_of = {name: title for title, names in SECTIONS.items() for name in names}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        # Names of equal width, so that all sections have the same columns.
+        width = max(map(len, self.list_commands(ctx)))
+        for name in self.list_commands(ctx):
+            summary = self.get_command(ctx, name).get_short_help_str(limit=1000)
+            rows.setdefault(section_of.get(name, OTHERS), []).append((name.ljust(width), summary))
+        for title, lines in rows.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself if it is at hand, else a stand-in that shows its line of help."""
         if cmd_name in self.commands:
             return self.commands[cmd_name]
         found = _installed().get(cmd_name)
-        return found and TyperCommand(cmd_name, help=_summary(found))
+        return found and TyperCommand(cmd_name, short_help=_summary(found))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command to run and load it.
@@ -79,6 +109,10 @@ class LazyGroup(TyperGroup):
         Raises:
             MissingExtra: what it needs is not installed.
         """
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            cure = f"Did you mean {near[0]!r}?" if near else "`deckwatch --help` lists them all."
+            ctx.fail(f"No such command {args[0]!r}. {cure}")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and name not in self.commands:
             command = self.commands[name] = load_command(_installed()[name])
@@ -121,6 +155,10 @@ def load_command(found: EntryPoint) -> Any:
         )
     command = typer.main.get_command(app)
     command.name = found.name
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            # Typer would cut the line in the list of commands after a few words.
+            each.short_help = each.get_short_help_str(limit=1000)
     return command
 
 
@@ -135,6 +173,7 @@ def missing_extra(name: str, error: ModuleNotFoundError) -> MissingExtra:
     )
 
 
+@cache
 def _installed() -> dict[str, EntryPoint]:
     return {found.name: found for found in entry_points(group=GROUP)}
 

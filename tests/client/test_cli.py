@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deckwatch_client.commands import GROUP, KNOWN
+from deckwatch_client.commands import GROUP, KNOWN, SECTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,9 +64,10 @@ def test_help_lists_without_importing(deckwatch: Deckwatch) -> None:
     process = deckwatch("--help")
     assert (process.returncode, process.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in process.stdout.splitlines()]
-    assert "classify Name the fish in pictures, as the command `classify` does." in lines
+    assert "classify Name the fish in pictures." in lines
     assert "fleet From the package fleet-tools." in lines
-    assert f"train {KNOWN['train'].summary}" in lines
+    for name, known in KNOWN.items():
+        assert f"{name} {known.summary}" in lines  # whole, and with the words of the table
     assert process.stdout.startswith("Usage: deckwatch ")
 
 
@@ -75,6 +76,19 @@ def test_every_command_of_ours_is_known() -> None:
     assert project["entry-points"][GROUP].keys() == KNOWN.keys()
     for known in KNOWN.values():
         assert set(filter(None, known.extra.split(","))) <= project["optional-dependencies"].keys()
+
+
+def test_every_command_has_its_section() -> None:
+    placed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(placed) == sorted([*KNOWN, "classify", "completion"])
+
+
+def test_a_mistyped_command(deckwatch: Deckwatch) -> None:
+    for typed, meant in {"bacth": "batch", "fleat": "fleet", "promot": "promote"}.items():
+        process = deckwatch(typed)
+        assert process.returncode == 2
+        assert f"No such command {typed!r}. Did you mean {meant!r}?" in process.stderr
+    assert "`deckwatch --help` lists them all." in deckwatch("zzz").stderr
 
 
 def test_a_function_and_an_app_of_a_package(deckwatch: Deckwatch) -> None:
