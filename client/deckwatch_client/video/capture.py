@@ -1,22 +1,20 @@
 """One video opened: its frames in order, each with its time, turned into pixels only on demand.
 
-OpenCV's FFmpeg decodes. Both are told to be silent: what befell a video is told as data.
+OpenCV's FFmpeg decodes; of a frame that nobody looks at only the decoding is paid for.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
-
-# Read by FFmpeg's log once, at the first video: its complaints about each torn block would bury
-# the program's own words. A user who wants them sets the variable.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
 
+from deckwatch_client.video.fragments import covered, holes
+from deckwatch_serving.cores import available_cores
 from deckwatch_vision.errors import BrokenVideo, TooManyPixels, UnreadableImage
 from deckwatch_vision.images import MAX_PIXELS
 
@@ -25,67 +23,99 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
+# More decode no faster than the rest of a run can follow, and blur where in a file damage is.
+MAX_THREADS = 4
+# Decoders hold back frames to put them in order; more than this are rare among cameras.
+REORDERED = 4
+# Grabs that fail one after another before a file counts as ended: 10 ms, or minutes of torn frames.
+ATTEMPTS = 10_000
+# A step back of the clock by more than this many seconds is a new recording, less is jitter.
+JITTER_S = 1.0
+
 
 class Capture:
-    """A video file, read from its start; use it in one thread and as a context manager.
+    """A video file or stream, read from its start; use it in one thread.
 
-    time_s: seconds since the start, of the frame grabbed last.
+    time_s: seconds since the start, of the frame grabbed last; -1 before the first.
     frame: its number, from 0.
+    holes: whether pieces of the file were left out, so that leaps of the time are losses.
+    lead: by how many frames FFmpeg's complaints may precede the frame that they are about.
 
     Raises:
-        UnreadableImage: the file is missing, a directory or not permitted.
-        BrokenVideo: it is no video, or its index is lost.
+        BrokenVideo: nothing that can be read is there.
         TooManyPixels: its frames are over the budget.
     """
 
-    def __init__(self, path: str) -> None:
-        check_readable(path)
-        # "file:" keeps a name with a colon from being taken for a protocol.
-        self._video = open_silently(f"file:{path}")
+    def __init__(self, name: str, parameters: Sequence[int] = (), *, holes: bool = False) -> None:
+        threads = max(1, min(MAX_THREADS, available_cores()))
+        self._video = _open(name, [cv2.CAP_PROP_N_THREADS, threads, *parameters])
         if not self._video.isOpened():
-            raise BrokenVideo(
-                "it holds no video that can be read. If a recorder lost power while it wrote an "
-                "MP4, the index at its end is missing: mend it with a tool such as untrunc, or "
-                "record to MKV."
-            )
-        width, height = self._get(cv2.CAP_PROP_FRAME_WIDTH), self._get(cv2.CAP_PROP_FRAME_HEIGHT)
-        if width * height > MAX_PIXELS:
-            self._video.release()
-            raise TooManyPixels(
-                f"its frames have {width:.0f} x {height:.0f} pixels; at most {MAX_PIXELS:,} are "
-                "accepted. Scale the video down."
-            )
-        self._fps = self._get(cv2.CAP_PROP_FPS)
+            raise BrokenVideo("it holds no video that can be read.")
+        self._check(self._get(cv2.CAP_PROP_FRAME_WIDTH) * self._get(cv2.CAP_PROP_FRAME_HEIGHT))
+        fps, frames = self._get(cv2.CAP_PROP_FPS), self._get(cv2.CAP_PROP_FRAME_COUNT)
+        # Seconds from frame to frame where the container says it, else a 25th.
+        self.interval_s = 1 / fps if 0 < fps <= 1000 else 0.04
+        # What the container says; None where it does not.
+        self.duration_s = frames * self.interval_s if 0 < frames < 1e9 else None
+        alone = int(self._get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+        self.lead = threads - 1 + (0 if alone else REORDERED)
+        self.holes = holes
+        self._offset = 0.0
         self.time_s = -1.0
         self.frame = -1
 
-    def grab(self) -> bool:
-        """Decode the next frame; False where there is none."""
-        if not self._video.grab():
-            return False
-        self.frame += 1
-        time_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if time_s <= self.time_s:
-            # A file without times, or one that says the same time twice.
-            time_s = self.time_s + self._interval
-        self.time_s = max(0.0, time_s)
-        return True
+    def next_frame(self) -> int | None:
+        """Decode the next frame that can be; how many tries failed before, or None at the end."""
+        for missed in range(ATTEMPTS):
+            if self._video.grab():
+                self.frame += 1
+                self.time_s = self._time()
+                return missed
+        return None
+
+    @property
+    def key(self) -> bool:
+        """Whether the frame grabbed last was coded without the help of others."""
+        return int(self._get(cv2.CAP_PROP_FRAME_TYPE)) == ord("I")
 
     def pixels(self) -> Pixels:
-        """The frame grabbed last, upright RGB [H,W,3]. Raises BrokenVideo."""
+        """The frame grabbed last, upright RGB [H,W,3]. Raises BrokenVideo, TooManyPixels."""
         got, pixels = self._video.retrieve()
         if not got:
             raise BrokenVideo(f"the frame at {self.time_s:.3f} s cannot be decoded.")
+        self._check(pixels.shape[0] * pixels.shape[1])  # a stream may change its size
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
     def close(self) -> None:
         """Let go of the file."""
         self._video.release()
 
-    @property
-    def _interval(self) -> float:
-        """Seconds from frame to frame, where the container says it; else a 25th."""
-        return 1 / self._fps if 0 < self._fps <= 1000 else 0.04
+    def _time(self) -> float:
+        """The container's presentation time, made to rise where it does not.
+
+        Without times in the container, and at the same time again, one interval is added. After a
+        leap back (recordings joined end to end) the new times go on after the old ones. A time far
+        behind the container's own end is damage.
+        """
+        if self.frame == 0:
+            return max(0.0, self._get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        next_s = self.time_s + self.interval_s
+        told_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000 + self._offset
+        if self.duration_s is not None and told_s > 1.5 * self.duration_s + 60:
+            return next_s
+        if told_s > self.time_s:
+            return told_s
+        if self.time_s - told_s > JITTER_S:
+            self._offset += next_s - told_s
+        return next_s
+
+    def _check(self, pixels: float) -> None:
+        if pixels > MAX_PIXELS:
+            self.close()
+            raise TooManyPixels(
+                f"its frames have {pixels:,.0f} pixels; at most {MAX_PIXELS:,} are accepted. "
+                "Scale the video down."
+            )
 
     def _get(self, which: int) -> float:
         return float(self._video.get(which))
@@ -93,20 +123,21 @@ class Capture:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def check_readable(path: str) -> None:
-    """Raises UnreadableImage where there is no such file, or it cannot be opened."""
+def open_file(path: str) -> Capture:
+    """A video file.
+
+    Raises:
+        UnreadableImage: it is missing, a directory or not permitted.
+        BrokenVideo: it is no video, or its index is lost.
+        TooManyPixels: its frames are over the budget.
+    """
     try:
-        with open(path, "rb"):
-            return
+        with open(path, "rb") as file:
+            start = file.read(12)
     except FileNotFoundError:
         raise UnreadableImage("there is no such file. Check the path.") from None
     except IsADirectoryError:
@@ -116,14 +147,32 @@ def check_readable(path: str) -> None:
         raise UnreadableImage(
             f"it cannot be read ({reason}). Check the path and the disk."
         ) from None
+    mp4 = start[4:8] == b"ftyp"
+    gone = holes(path) if mp4 else []
+    try:
+        # A hole up to the end is a file cut short, which FFmpeg can read.
+        if gone and gone != [(gone[0][0], os.path.getsize(path))]:
+            with tempfile.TemporaryDirectory(prefix="deckwatch-video-") as folder:
+                return Capture(covered(path, gone, folder), holes=True)
+        # "file:" keeps a name with a colon from being taken for a protocol.
+        return Capture(f"file:{path}")
+    except BrokenVideo:
+        if gone is None:
+            raise BrokenVideo(
+                "the index of this MP4 is missing or damaged, as when a recorder loses power. "
+                "Mend it with a tool such as untrunc; MKV and fragmented MP4 survive that."
+            ) from None
+        raise BrokenVideo(
+            "it holds no video that can be read. Copy it again, or convert it to MP4 or MKV."
+        ) from None
 
 
-def open_silently(name: str, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
-    """FFmpeg's reader of a file or URL, whether it could open it or not; OpenCV says nothing."""
+def _open(name: str, parameters: Sequence[int]) -> cv2.VideoCapture:
+    """FFmpeg's reader, whether it could open it or not; OpenCV's own log says nothing."""
     log = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved it
     level = log.getLogLevel()
     log.setLogLevel(0)
     try:
-        return cv2.VideoCapture(name, cv2.CAP_FFMPEG, list(parameters))
+        return cv2.VideoCapture(name, cv2.CAP_FFMPEG, parameters)
     finally:
         log.setLogLevel(level)

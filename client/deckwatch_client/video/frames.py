@@ -9,24 +9,22 @@ for taken in sample("trip/haul.mp4", VideoOptions(rate_hz=2), after=None):
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from deckwatch_client.records import Moment, frame_name
-from deckwatch_client.video.capture import Capture
 from deckwatch_client.video.options import VideoOptions
+from deckwatch_client.video.reader import Decoder
 from deckwatch_vision.errors import BrokenVideo, ImageError
-from deckwatch_vision.likeness import perceptual_hash
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
-
-# Times are kept to a thousandth of a second, as frames' names are.
-DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,16 @@ class Lost:
 
     @property
     def name(self) -> str:
-        """Its name in a run."""
+        """Its name in a run; no frame has it."""
         return frame_name(self.moment.video, self.moment.time_s)
 
 
 def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Iterator[Frame | Lost]:
     """The frames to recognise, in order of time, and the spans that are lost.
 
-    Taken is the first frame at or after each point of a grid of `rate_hz` points a second, which
-    starts with the video. What is taken depends on the video and the options alone.
+    Taken is the first sound frame at or after each point of a grid of `rate_hz` points a second,
+    which starts with the video; with `scene_change` only where enough has changed. What is taken
+    depends on the video and the options alone. A process of its own decodes, one frame ahead.
 
     Args:
         source: path of the file; it is put into the moments as given.
@@ -70,26 +69,33 @@ def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Itera
             there.
 
     Raises:
-        UnreadableImage, BrokenVideo, TooManyPixels: nothing of the video can be read.
+        UnreadableImage, BrokenVideo, TooManyPixels: nothing of the video can be read; never after
+            the first frame.
     """
-    with Capture(source) as video:
-        due = 0
-        while video.grab():
-            time_s = round(video.time_s, DIGITS)
-            if options.seconds is not None and time_s >= options.seconds:
-                return
-            point = grid_point(time_s, options.rate_hz)
-            if point < due:
-                continue
-            due = point + 1
-            if after is None or time_s > after.time_s:
-                yield _frame(video, Moment(source, time_s, video.frame))
+    last = after
+    with Decoder(source, options, after.time_s if after else None) as decoder:
+        try:
+            for told, pixels in decoder:
+                last = Moment(source, float(told["time_s"]), int(told["frame"]))
+                if pixels is not None:
+                    yield Frame(last, pixels, str(told["looks"]))
+                else:
+                    yield _lost(last, told["until_s"])
+        except ImageError as error:
+            if last is None:
+                raise
+            # A thousandth later, so that it has a name of its own.
+            at = Moment(source, round(last.time_s + 0.001, 3), last.frame + 1)
+            yield Lost(at, error)
 
 
-def grid_point(time_s: float, rate_hz: float) -> int:
-    """The number of the last point of the grid at or before this time."""
-    # A thousandth of a point is less than containers round their times by.
-    return int(time_s * rate_hz + 1e-3)
+def _lost(start: Moment, until_s: float | None) -> Lost:
+    end = "the end" if until_s is None else f"{until_s:.3f} s"
+    sentence = (
+        f"frames from {start.time_s:.3f} s to {end} could not be read: the file is damaged there. "
+        "Copy it again from where it was recorded."
+    )
+    return Lost(start, BrokenVideo(sentence), until_s)
 
 
 class FrameReader:
@@ -102,8 +108,14 @@ class FrameReader:
     """
 
     def __init__(self, video: str) -> None:
+        # Read by FFmpeg once, at the first video of this process: its complaints about each torn
+        # block would bury the program's own words.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        from deckwatch_client.video.capture import open_file
+
         self._path = video
-        self._video = Capture(video)
+        self._open = open_file
+        self._video = open_file(video)
 
     def pixels(self, moment: Moment) -> Pixels:
         """Upright RGB uint8 [H,W,3] of the frame that `sample` gave with this moment.
@@ -111,13 +123,12 @@ class FrameReader:
         Raises:
             BrokenVideo: there is no such frame: the file was changed since.
         """
-        if round(self._video.time_s, DIGITS) > moment.time_s:
-            self._video.close()
-            self._video = Capture(self._path)
-        while round(self._video.time_s, DIGITS) < moment.time_s:
-            if not self._video.grab():
-                break
-        if round(self._video.time_s, DIGITS) != moment.time_s:
+        if self._time_s > moment.time_s:
+            self.close()
+            self._video = self._open(self._path)
+        while self._time_s < moment.time_s and self._video.next_frame() is not None:
+            pass
+        if self._time_s != moment.time_s:
             raise BrokenVideo(
                 f"{self._path} has no frame at {moment.time_s:.3f} s. Run again: the file is not "
                 "the one that the results were made of."
@@ -128,13 +139,12 @@ class FrameReader:
         """Let go of the file."""
         self._video.close()
 
+    @property
+    def _time_s(self) -> float:
+        return round(self._video.time_s, 3)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _frame(video: Capture, moment: Moment) -> Frame:
-    pixels = video.pixels()
-    return Frame(moment, pixels, f"{perceptual_hash(pixels):016x}")
