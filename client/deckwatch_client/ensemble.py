@@ -15,6 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from deckwatch_client.pictures import check_size
 from deckwatch_client.served import Served as Served
+from deckwatch_client.tls import untrusted
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
@@ -97,8 +98,8 @@ def _species(parameters: dict[str, str]) -> tuple[Species, ...]:
     return labels.species
 
 
-def translate(error: InferenceServerException, address: str, timeout_s: float) -> DeckwatchError:
-    """Our error for what gRPC or Triton reported; `address` and `timeout_s` go into its text."""
+def translate(error: InferenceServerException, url: str, timeout_s: float) -> DeckwatchError:
+    """Our error for what gRPC or Triton reported; `url` and `timeout_s` go into its text."""
     text = str(error.message() or "")
     first_line = text.partition("\n")[0]
     status = str(error.status()).removeprefix("StatusCode.")
@@ -107,18 +108,17 @@ def translate(error: InferenceServerException, address: str, timeout_s: float) -
         return carried
     if status == "DEADLINE_EXCEEDED" or "timeout expired" in text:
         return DeadlineExceeded(
-            f"grpc://{address} gave no answer within {timeout_s:g} s. "
-            "Try again, or allow more time."
+            f"{url} gave no answer within {timeout_s:g} s. Try again, or allow more time."
         )
     if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in text:
         return ServerOverloaded(
-            f"grpc://{address} has too many pictures waiting ({first_line}). Try again later."
+            f"{url} has too many pictures waiting ({first_line}). Try again later."
         )
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return untrusted(url, text)
     if status in ("UNAVAILABLE", "NOT_FOUND"):
         return ServerUnavailable(
-            f"grpc://{address} does not serve {ENSEMBLE!r} ({first_line}). "
+            f"{url} does not serve {ENSEMBLE!r} ({first_line}). "
             "Start it with `deckwatch up`, or check the address."
         )
-    return ServerError(
-        f"grpc://{address} failed with {status} ({first_line}). Look into the server's log."
-    )
+    return ServerError(f"{url} failed with {status} ({first_line}). Look into the server's log.")

@@ -1,6 +1,7 @@
 """The gateway's client: one picture to `POST /v1/classify`, its answer or its error back.
 
-A gateway that asks for a key gets the one in the environment's DECKWATCH_API_KEY.
+A gateway that asks for a key gets the one that is given, else the one in the environment's
+DECKWATCH_API_KEY. Connections are kept and used again.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import httpx2
 
 from deckwatch_client.backends import is_loopback
 from deckwatch_client.pictures import check_size
+from deckwatch_client.records import Origin
 from deckwatch_client.served import Served
+from deckwatch_client.tls import trusting, untrusted
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     DeckwatchError,
@@ -51,20 +54,36 @@ class GatewayClient:
     `address` is the gateway's URL, for instance http://127.0.0.1:8080.
     """
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        api_key: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.address = address
         self.timeout_s = timeout_s
-        self._http = httpx2.Client(**_options(address, timeout_s))
+        self._http = httpx2.Client(**_options(address, timeout_s, api_key, ca_file))
 
-    def infer(self, data: bytes, *, file: str | None = None) -> Result:
+    def infer(
+        self,
+        data: bytes,
+        *,
+        file: str | None = None,
+        timeout_s: float | None = None,
+        origin: Origin | None = None,
+    ) -> Result:
         """Recognise the fish in one encoded picture; `file` is only noted in the result.
 
-        Raises what the gateway refused the picture with (an `ImageError`), or a `ServerError`
-        when it cannot be reached, is overloaded or too late.
+        `timeout_s` stands in for the client's own; `origin` is noted by a gateway that keeps
+        pictures. Raises what the gateway refused the picture with (an `ImageError`), or a
+        `ServerError` when it cannot be reached, is overloaded or too late.
         """
         check_size(len(data))
-        with _translated(self.address, self.timeout_s):
-            answer = self._http.post(ROUTE, content=data, headers=HEADERS)
+        within_s = self.timeout_s if timeout_s is None else timeout_s
+        with _translated(self.address, within_s):
+            answer = self._http.post(ROUTE, **_request(data, within_s, origin))
         return read_answer(answer, self.address, file)
 
     def served(self) -> Served:
@@ -81,17 +100,32 @@ class GatewayClient:
 class AsyncGatewayClient:
     """`GatewayClient` with await, for one event loop."""
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        api_key: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.address = address
         self.timeout_s = timeout_s
-        self._http = httpx2.AsyncClient(**_options(address, timeout_s))
+        self._http = httpx2.AsyncClient(**_options(address, timeout_s, api_key, ca_file))
 
-    async def infer(self, data: bytes, *, file: str | None = None) -> Result:
+    async def infer(
+        self,
+        data: bytes,
+        *,
+        file: str | None = None,
+        timeout_s: float | None = None,
+        origin: Origin | None = None,
+    ) -> Result:
         """See `GatewayClient.infer`."""
         check_size(len(data))
-        with _translated(self.address, self.timeout_s):
-            async with asyncio.timeout(self.timeout_s):
-                answer = await self._http.post(ROUTE, content=data, headers=HEADERS)
+        within_s = self.timeout_s if timeout_s is None else timeout_s
+        with _translated(self.address, within_s):
+            async with asyncio.timeout(within_s):
+                answer = await self._http.post(ROUTE, **_request(data, within_s, origin))
         return read_answer(answer, self.address, file)
 
     async def served(self) -> Served:
@@ -138,7 +172,7 @@ def _refusal(answer: httpx2.Response, problem: dict[str, Any], address: str) -> 
     told = ":" if carried else f" answered {answer.status_code} {answer.reason_phrase}."
     detail = detail or "Check that this is the address of a Deckwatch gateway."
     if issubclass(kind, KeyRefused):
-        detail = f"{detail} This client sends the one in {KEY_VARIABLE}."
+        detail = f"{detail} This client sends the one in {KEY_VARIABLE}, or its api_key."
     error = kind(f"{address}{told} {detail}")
     if isinstance(error, ServerError | RateLimited):
         error.retry_after_s = _retry_after(answer)
@@ -151,26 +185,38 @@ def _retry_after(answer: httpx2.Response) -> int | None:
     return int(given) if given.isascii() and given.isdigit() else None
 
 
-def _key_headers() -> dict[str, str]:
-    key = os.environ.get(KEY_VARIABLE, "").strip()
+def _request(data: bytes, timeout_s: float, origin: Origin | None) -> dict[str, Any]:
+    known = {key: value for key, value in asdict(origin).items() if value} if origin else None
+    return {"content": data, "headers": HEADERS, "timeout": timeout_s, "params": known}
+
+
+def _key_headers(given: str | None) -> dict[str, str]:
+    key = (os.environ.get(KEY_VARIABLE, "") if given is None else given).strip()
     if not key:
         return {}
     if not (key.isascii() and key.isprintable()) or " " in key:
+        source = KEY_VARIABLE if given is None else "api_key"
         raise UsageError(
-            f"{KEY_VARIABLE} is no key: it has characters that a key cannot have. Copy the key "
+            f"{source} is no key: it has characters that a key cannot have. Copy the key "
             "again, without quotes and spaces."
         )
     return {"Authorization": f"Bearer {key}"}
 
 
-def _options(address: str, timeout_s: float) -> dict[str, Any]:
+def _options(
+    address: str,
+    timeout_s: float,
+    api_key: str | None,
+    ca_file: str | os.PathLike[str] | None,
+) -> dict[str, Any]:
     """Settings of both HTTP clients; a proxy of the environment is not asked for loopback."""
     host = httpx2.URL(address).netloc.decode()
     return {
         "base_url": address,
         "timeout": timeout_s,
         "trust_env": not is_loopback(host),
-        "headers": _key_headers(),
+        "headers": _key_headers(api_key),
+        "verify": True if ca_file is None else trusting(ca_file),
     }
 
 
@@ -184,6 +230,8 @@ def _translated(address: str, timeout_s: float) -> Iterator[None]:
             f"{address} gave no answer within {timeout_s:g} s. Try again, or allow more time."
         ) from error
     except httpx2.RequestError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise untrusted(address, str(error)) from error
         reason = str(error) or type(error).__name__
         raise ServerUnavailable(
             f"{address} cannot be reached ({reason}). "

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from deckwatch_client.channel import Clock
 from deckwatch_vision.errors import (
     DeadlineExceeded,
     ImageError,
@@ -68,6 +69,18 @@ class Replica:
     since: float = 0.0
     failures: int = 0
     latest: deque[bool] = field(default_factory=deque)  # True is a failure
+
+
+@dataclass(slots=True)
+class Call:
+    """One picture on its way, perhaps to several replicas; see `TritonClient.infer`."""
+
+    data: bytes | memoryview
+    file: str | None
+    request_id: str
+    headers: Mapping[str, str] | None
+    clock: Clock
+    tried: list[Replica] = field(default_factory=list)
 
 
 class Budget:

@@ -3,10 +3,12 @@
 grpc://triton:8001
 grpc://a:8001,b:8001
 dns:///triton-headless:8001
+grpcs://triton:8001
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -24,16 +26,25 @@ LOOK_UP_AGAIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """`fixed` are host:port of every server; or `name` and `port` have to be looked up."""
+    """`fixed` are host:port of every server; or `name` and `port` have to be looked up.
+
+    `secure` is whether they are talked to over TLS, `ca_file` the authorities then (see `peer`).
+    """
 
     fixed: tuple[str, ...] = ()
     name: str = ""
     port: int = 0
+    secure: bool = False
+    ca_file: str | os.PathLike[str] | None = None
 
     @property
     def single(self) -> bool:
         """Whether it is one server and will stay one."""
         return len(self.fixed) == 1
+
+    def url(self, server: str) -> str:
+        """host:port with the scheme to talk to it."""
+        return f"{'grpcs' if self.secure else 'grpc'}://{server}"
 
     def look_up(self) -> tuple[str, ...]:
         """host:port of every server now, sorted; blocks while a name is looked up.
@@ -48,14 +59,17 @@ class Addresses:
                      for host in sorted(hosts))  # fmt: skip
 
 
-def parse_addresses(given: str) -> Addresses:
-    """Read an address as described above. Raises UsageError."""
+def parse_addresses(given: str, *, tls: bool = True) -> Addresses:
+    """Read an address as described above. Raises UsageError, without `tls` for grpcs:// as well."""
     if given.startswith("dns:///"):
         host, port = _host_and_port(given.removeprefix("dns:///"), given)
         return Addresses(name=host.strip("[]"), port=port)
-    servers = (_host_and_port(each.strip().removeprefix("grpc://"), given)
+    secure = tls and given.startswith("grpcs://")
+    scheme = "grpcs://" if secure else "grpc://"
+    servers = (_host_and_port(each.strip().removeprefix(scheme), given)
                for each in given.split(","))  # fmt: skip
-    return Addresses(fixed=tuple(dict.fromkeys(f"{host}:{port}" for host, port in servers)))
+    fixed = tuple(dict.fromkeys(f"{host}:{port}" for host, port in servers))
+    return Addresses(fixed=fixed, secure=secure)
 
 
 def nobody(addresses: Addresses) -> ServerUnavailable:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
+from deckwatch_client.channel import Clock
 from deckwatch_client.pictures import check_size
-from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
+from deckwatch_client.replicas import Call, Outcome, Policy, Replica, Replicas, outcome_of
 from deckwatch_client.replicas_addresses import (
     LOOK_UP_AGAIN_S,
     LOOK_UP_EVERY_S,
@@ -22,7 +23,7 @@ from deckwatch_client.replicas_addresses import (
     nobody,
 )
 from deckwatch_client.served import Served
-from deckwatch_client.triton import AsyncTritonClient, Clock
+from deckwatch_client.triton import AsyncTritonClient
 from deckwatch_serving.probe import generated_picture
 from deckwatch_vision.errors import DeckwatchError, ServerError
 from deckwatch_vision.result import ReleaseInfo, Result
@@ -30,18 +31,6 @@ from deckwatch_vision.result import ReleaseInfo, Result
 LOOK_UP_TIMEOUT_S = 5.0
 
 Tell = Callable[[str, bool, str], None]
-
-
-@dataclass(slots=True)
-class _Call:
-    """One picture on its way, perhaps to several replicas."""
-
-    data: bytes | memoryview
-    file: str | None
-    request_id: str
-    headers: Mapping[str, str] | None
-    clock: Clock
-    tried: list[Replica] = field(default_factory=list)
 
 
 class AsyncReplicatedTriton:
@@ -67,6 +56,7 @@ class AsyncReplicatedTriton:
         self.timeout_s = timeout_s
         self.retried = self.hedged = self.hedges_won = 0
         self._addresses = addresses
+        self._connect = partial(AsyncTritonClient, timeout_s=timeout_s, ca_file=addresses.ca_file)
         self._hedge_after_s = hedge_after_s
         self._tell_address = tell
         self._replicas = Replicas(policy=policy, tell=self._tell)
@@ -96,7 +86,7 @@ class AsyncReplicatedTriton:
         check_size(len(data))
         await self._start()
         clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
-        call = _Call(data, file, request_id, headers, clock)
+        call = Call(data, file, request_id, headers, clock)
         self._replicas.retries.earn()
         if self._hedge_after_s is None:
             return await self._attempts(call)
@@ -153,7 +143,7 @@ class AsyncReplicatedTriton:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _attempts(self, call: _Call) -> Result:
+    async def _attempts(self, call: Call) -> Result:
         while True:
             try:
                 return await self._ask(call)
@@ -162,7 +152,7 @@ class AsyncReplicatedTriton:
                     raise
                 self.retried += 1
 
-    async def _hedge(self, call: _Call, after_s: float) -> Result:
+    async def _hedge(self, call: Call, after_s: float) -> Result:
         self._replicas.hedges.earn()
         first = asyncio.ensure_future(self._attempts(call))
         asked = {first}
@@ -188,7 +178,7 @@ class AsyncReplicatedTriton:
             # Or asyncio would complain of an error that nobody looked at.
             await asyncio.gather(*asked, return_exceptions=True)
 
-    async def _ask(self, call: _Call) -> Result:
+    async def _ask(self, call: Call) -> Result:
         """One attempt. Raises what the replica answered."""
         replica = self._replicas.pick(call.tried)
         if replica is None:
@@ -267,7 +257,7 @@ class AsyncReplicatedTriton:
                 self._tell_address(self._addresses.name, self._found, "looked up")
         new, left = self._replicas.update(found)
         for replica in new:
-            self._clients[replica] = AsyncTritonClient(replica.address, timeout_s=self.timeout_s)
+            self._clients[replica] = self._connect(self._addresses.url(replica.address))
         for replica in left:
             self._spawn(self._retire(replica))
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Self, TypeVar
 
+from deckwatch_client.channel import Clock
 from deckwatch_client.pictures import check_size
 from deckwatch_client.replicas import Outcome, Policy, Replica, Replicas, outcome_of
 from deckwatch_client.replicas_addresses import (
@@ -20,7 +22,7 @@ from deckwatch_client.replicas_addresses import (
     nobody,
 )
 from deckwatch_client.served import Served
-from deckwatch_client.triton import Clock, TritonClient
+from deckwatch_client.triton import TritonClient
 from deckwatch_vision.errors import DeadlineExceeded, DeckwatchError, ServerError
 from deckwatch_vision.result import Result
 
@@ -39,6 +41,7 @@ class ReplicatedTriton:
     ) -> None:
         self.timeout_s = timeout_s
         self._addresses = addresses
+        self._connect = partial(TritonClient, timeout_s=timeout_s, ca_file=addresses.ca_file)
         self._replicas = Replicas(policy=policy)
         self._clients: dict[Replica, TritonClient] = {}
         self._lock = threading.Lock()
@@ -160,7 +163,7 @@ class ReplicatedTriton:
         with self._lock:
             new, left = self._replicas.update(found)
             for replica in new:
-                self._clients[replica] = TritonClient(replica.address, timeout_s=self.timeout_s)
+                self._clients[replica] = self._connect(self._addresses.url(replica.address))
             for replica in left:
                 # Not closed: another thread may be waiting for its last answer. gRPC closes the
                 # connection when the last reference is gone.

@@ -11,15 +11,17 @@ version comes with every answer, and its name and labels are read again whenever
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import tritonclient.grpc as grpcclient
 import tritonclient.grpc.aio as aiogrpcclient
 from tritonclient.utils import InferenceServerException
 
-from deckwatch_client.backends import is_loopback
+from deckwatch_client.channel import CHANNEL as CHANNEL
+from deckwatch_client.channel import Clock, peer
 from deckwatch_client.ensemble import (
     ENSEMBLE,
     answer_version,
@@ -36,40 +38,38 @@ from deckwatch_vision.result import ReleaseInfo, Result
 # second attempt then meets the new release. Two swaps within one call do not happen.
 ATTEMPTS = 3
 
-# gRPC waits up to two minutes between attempts to reconnect; a restarted Triton is back in
-# seconds, so a lost connection is retried at least every second. "min_reconnect_backoff" is how
-# long one attempt may take: enough for a slow network, not the 20 s spent on a pod that is gone.
-# A peer that vanished without a word acknowledges nothing: TCP gives it five seconds
-# ("keepalive_timeout"), pings of a connection that only looks alive ten ("ping_timeout", without
-# which they have a minute, whatever is said of keepalive). Two pings without data between them is
-# what servers stand by default.
-CHANNEL = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 0),
-    ("grpc.http2.max_pings_without_data", 2),
-]
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One picture's request: its tensor, the encoded file, its name, what goes along."""
+
+    inputs: list[Any]
+    data: bytes | memoryview
+    file: str | None
+    request_id: str
+    headers: Mapping[str, str] | None
 
 
 class TritonClient:
     """Asks a Triton server for the fish in one picture; safe to share between threads.
 
-    `address` is host:port of Triton's gRPC service, with or without `grpc://`.
+    `address` is host:port of Triton's gRPC service, with or without `grpc://`, or grpcs://host:port
+    for TLS, where `ca_file` names the authorities (PEM) that may vouch for it; None are those that
+    gRPC knows. Raises UsageError when that file holds none.
     """
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
-        self.address = address.removeprefix("grpc://")
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        server = peer(address, ca_file)
+        self.address, self.url = server.host, server.url
         self.timeout_s = timeout_s
         self._served: dict[int, Served] = {}
-        self._triton = grpcclient.InferenceServerClient(
-            self.address, channel_args=_channel_args(self.address)
-        )
+        self._triton = grpcclient.InferenceServerClient(self.address, **server.options)
 
     def infer(
         self,
@@ -87,16 +87,18 @@ class TritonClient:
         the picture with (an `ImageError`), or a `ServerError` when the server cannot be reached,
         is overloaded or too late.
         """
-        inputs = request_inputs(data)
-        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
+        sent = Sent(request_inputs(data), data, file, request_id, headers)
+        return self._infer(sent, Clock(self.timeout_s if timeout_s is None else timeout_s))
+
+    def _infer(self, sent: Sent, clock: Clock) -> Result:
         try:
             for _ in range(ATTEMPTS):
                 answer = self._triton.infer(
                     ENSEMBLE,
-                    inputs,
-                    request_id=request_id,
+                    sent.inputs,
+                    request_id=sent.request_id,
                     client_timeout=clock.left(),
-                    headers=headers,
+                    headers=sent.headers,
                 )
                 version = answer_version(answer)
                 served = self._served.get(version)
@@ -104,10 +106,10 @@ class TritonClient:
                     config = self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
                     served = _remember(self._served, config.config, version)
                 if served is not None:
-                    return _read(self._served, answer, served, data, file)
+                    return _read(self._served, answer, served, sent)
         except InferenceServerException as error:
-            raise _forgetting(self._served, error, self.address, clock) from error
-        raise _swapping(self.address)
+            raise _forgetting(self._served, error, self.url, clock) from error
+        raise _swapping(self.url)
 
     def metadata(self, *, timeout_s: float | None = None) -> Served:
         """What the server serves now. Raises ServerError when it cannot be asked."""
@@ -115,7 +117,7 @@ class TritonClient:
         try:
             config = self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
         except InferenceServerException as error:
-            raise _forgetting(self._served, error, self.address, clock) from error
+            raise _forgetting(self._served, error, self.url, clock) from error
         return read_served(config.config)
 
     def served(self) -> Served:
@@ -143,13 +145,18 @@ class TritonClient:
 class AsyncTritonClient:
     """`TritonClient` with await, for one event loop; make it inside that loop."""
 
-    def __init__(self, address: str, *, timeout_s: float = 30.0) -> None:
-        self.address = address.removeprefix("grpc://")
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        ca_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        server = peer(address, ca_file)
+        self.address, self.url = server.host, server.url
         self.timeout_s = timeout_s
         self._served: dict[int, Served] = {}
-        self._triton = aiogrpcclient.InferenceServerClient(
-            self.address, channel_args=_channel_args(self.address)
-        )
+        self._triton = aiogrpcclient.InferenceServerClient(self.address, **server.options)
 
     async def infer(
         self,
@@ -161,16 +168,18 @@ class AsyncTritonClient:
         headers: Mapping[str, str] | None = None,
     ) -> Result:
         """See `TritonClient.infer`. Cancelling the task cancels the request in Triton."""
-        inputs = request_inputs(data)
-        clock = Clock(self.timeout_s if timeout_s is None else timeout_s)
+        sent = Sent(request_inputs(data), data, file, request_id, headers)
+        return await self._infer(sent, Clock(self.timeout_s if timeout_s is None else timeout_s))
+
+    async def _infer(self, sent: Sent, clock: Clock) -> Result:
         try:
             for _ in range(ATTEMPTS):
                 answer = await self._triton.infer(
                     ENSEMBLE,
-                    inputs,
-                    request_id=request_id,
+                    sent.inputs,
+                    request_id=sent.request_id,
                     client_timeout=clock.left(),
-                    headers=headers,
+                    headers=sent.headers,
                 )
                 version = answer_version(answer)
                 served = self._served.get(version)
@@ -180,10 +189,10 @@ class AsyncTritonClient:
                     )
                     served = _remember(self._served, config.config, version)
                 if served is not None:
-                    return _read(self._served, answer, served, data, file)
+                    return _read(self._served, answer, served, sent)
         except InferenceServerException as error:
-            raise _forgetting(self._served, error, self.address, clock) from error
-        raise _swapping(self.address)
+            raise _forgetting(self._served, error, self.url, clock) from error
+        raise _swapping(self.url)
 
     async def metadata(self, *, timeout_s: float | None = None) -> Served:
         """See `TritonClient.metadata`."""
@@ -191,7 +200,7 @@ class AsyncTritonClient:
         try:
             config = await self._triton.get_model_config(ENSEMBLE, client_timeout=clock.left())
         except InferenceServerException as error:
-            raise _forgetting(self._served, error, self.address, clock) from error
+            raise _forgetting(self._served, error, self.url, clock) from error
         return read_served(config.config)
 
     async def served(self) -> Served:
@@ -221,23 +230,6 @@ class AsyncTritonClient:
         await self.close()
 
 
-class Clock:
-    """The time left of one call's deadline, in seconds."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.timeout_s = timeout_s
-        self._end = time.monotonic() + timeout_s
-
-    def left(self) -> float:
-        """Negative once it is over."""
-        return self._end - time.monotonic()
-
-
-def _channel_args(address: str) -> list[tuple[str, int]]:
-    """Ours, and no proxy for loopback: gRPC would send even loopback traffic to http_proxy."""
-    return [*CHANNEL, ("grpc.enable_http_proxy", int(not is_loopback(address)))]
-
-
 def _remember(known: dict[int, Served], config: Any, answered: int) -> Served | None:
     """Note what the server serves; None if it is not what answered (a swap in between)."""
     served = read_served(config)
@@ -251,11 +243,10 @@ def _read(
     known: dict[int, Served],
     answer: grpcclient.InferResult,
     served: Served,
-    data: bytes | memoryview,
-    file: str | None,
+    sent: Sent,
 ) -> Result:
     try:
-        return read_result(answer, served, data, file)
+        return read_result(answer, served, sent.data, sent.file)
     except ServerError:
         # Another release under the same number: the next call reads its labels.
         known.clear()
@@ -263,16 +254,16 @@ def _read(
 
 
 def _forgetting(
-    known: dict[int, Served], error: InferenceServerException, address: str, clock: Clock
+    known: dict[int, Served], error: InferenceServerException, url: str, clock: Clock
 ) -> DeckwatchError:
     """The error to raise; a server that went away may come back with another release."""
-    ours = translate(error, address, clock.timeout_s)
+    ours = translate(error, url, clock.timeout_s)
     if isinstance(ours, ServerUnavailable):
         known.clear()
     return ours
 
 
-def _swapping(address: str) -> ServerUnavailable:
+def _swapping(url: str) -> ServerUnavailable:
     return ServerUnavailable(
-        f"grpc://{address} changed its release {ATTEMPTS} times during one call. Try again."
+        f"{url} changed its release {ATTEMPTS} times during one call. Try again."
     )

@@ -23,8 +23,13 @@ from deckwatch_vision.errors import (
 
 
 def test_the_public_names() -> None:
-    assert deckwatch_client.__all__ == ["AsyncClient", "Client", "DeckwatchError", "Result"]
-    assert set(deckwatch_client.__all__) <= set(dir(deckwatch_client))
+    everything = deckwatch_client.__all__
+    assert everything == sorted(everything, key=lambda name: (name.islower(), name))
+    assert {"AsyncClient", "Client", "DeckwatchError", "Result", "Record", "Served"} < {*everything}
+    assert set(everything) <= set(dir(deckwatch_client))
+    assert {name: getattr(deckwatch_client, name).__name__ for name in everything} == {
+        name: name for name in everything
+    }
     with pytest.raises(AttributeError, match="Clients"):
         deckwatch_client.Clients  # noqa: B018
 

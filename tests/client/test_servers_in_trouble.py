@@ -36,13 +36,13 @@ Ask = Callable[..., Result]
 
 
 def ask(address: str, **settings: Any) -> Result:
-    with Client(address, **settings) as client:
+    with Client(address, **{"patience_s": 0.0, **settings}) as client:
         return client.classify(b"picture", file="deck.jpg")
 
 
 def ask_async(address: str, **settings: Any) -> Result:
     async def one() -> Result:
-        async with AsyncClient(address, **settings) as client:
+        async with AsyncClient(address, **{"patience_s": 0.0, **settings}) as client:
             return await client.classify(b"picture", file="deck.jpg")
 
     return asyncio.run(one())
@@ -153,7 +153,8 @@ def test_no_gateway_at_all(
         (
             "key-refused",
             KeyRefused,
-            "{address}: why and what to do. This client sends the one in DECKWATCH_API_KEY.",
+            "{address}: why and what to do. This client sends the one in DECKWATCH_API_KEY, "
+            "or its api_key.",
         ),
         ("server-unavailable", ServerUnavailable, "{address}: why and what to do."),
         ("invented-later", ServerError, "{address} answered 418 I'm a Teapot. why and what to do."),

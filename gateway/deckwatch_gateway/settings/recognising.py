@@ -50,7 +50,7 @@ class RecognisingSettings(BaseSettings):
     @classmethod
     def _grpc_address(cls, value: str) -> str:
         try:
-            parse_addresses(value)
+            parse_addresses(value, tls=False)
         except UsageError as error:
             raise ValueError(error.message) from None
         return value
