@@ -59,6 +59,10 @@ class Card:
     lines: Sequence[str] = ()
 
 
+class Numeral(str):
+    """A number in the words of a table, set to the right as numbers are."""
+
+
 class Page:
     """What is added comes out in that order."""
 
@@ -138,5 +142,5 @@ class Page:
 
 
 def _cell(value: object) -> dict[str, object]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float | Numeral) and not isinstance(value, bool)
     return {"text": f"{value:.3f}" if isinstance(value, float) else str(value), "number": number}

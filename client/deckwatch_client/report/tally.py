@@ -118,7 +118,8 @@ class Tally:
             self._animal(animal)
 
     def _recognised(self, record: Record, result: Result) -> None:
-        if result.likelihoods.keys() != self._place.keys():
+        strange = {fish.label for fish in result.fish} - self._place.keys()
+        if result.likelihoods.keys() != self._place.keys() or strange:
             raise UsageError(
                 f"{record.name} was recognised with the classes {', '.join(result.likelihoods)}, "
                 f"the run's are {', '.join(self._place)}. A report is about one release: recognise "

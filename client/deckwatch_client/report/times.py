@@ -78,9 +78,7 @@ class Times:
         """
         hours = sorted({hour for camera in self._cameras.values() for hour in camera.hours})
         starts = [
-            place
-            for place, hour in enumerate(hours)
-            if not place or hour - hours[place - 1] > GAP
+            place for place, hour in enumerate(hours) if not place or hour - hours[place - 1] > GAP
         ]
         ends = [*starts[1:], len(hours)]
         return [(hours[start], hours[end - 1]) for start, end in zip(starts, ends, strict=True)]
@@ -103,12 +101,16 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A bin's length: how a time is floored to it, the next bin, and how one is written."""
+    """A bin's length: how a time is floored to it, and the next bin.
+
+    `form` is how a bin's start is written, `brief` how below a narrow drawing.
+    """
 
     name: str
     floor: Callable[[datetime], datetime]
     after: Callable[[datetime], datetime]
     form: str
+    brief: str
 
     def bins(self, first: datetime, last: datetime) -> list[datetime]:
         """The starts of all bins from that of `first` to that of `last`."""
@@ -146,13 +148,19 @@ def _century(moment: datetime) -> datetime:
 
 
 UNITS = (
-    Unit("hour", lambda moment: moment, lambda at: at + timedelta(hours=1), "%Y-%m-%d %H:00"),
-    Unit("day", _midnight, lambda at: at + timedelta(days=1), "%Y-%m-%d"),
-    Unit("week", _monday, lambda at: at + timedelta(days=7), "%Y-%m-%d"),
-    Unit("month", _month, _next_month, "%Y-%m"),
-    Unit("year", _year, lambda at: at.replace(year=at.year + 1), "%Y"),
+    Unit(
+        "hour",
+        lambda moment: moment,
+        lambda at: at + timedelta(hours=1),
+        "%Y-%m-%d %H:00",
+        "%m-%d %H:00",
+    ),
+    Unit("day", _midnight, lambda at: at + timedelta(days=1), "%Y-%m-%d", "%Y-%m-%d"),
+    Unit("week", _monday, lambda at: at + timedelta(days=7), "%Y-%m-%d", "%Y-%m-%d"),
+    Unit("month", _month, _next_month, "%Y-%m", "%Y-%m"),
+    Unit("year", _year, lambda at: at.replace(year=at.year + 1), "%Y", "%Y"),
     # Only for clocks gone wild: the report must not stop at them.
-    Unit("century", _century, lambda at: at.replace(year=at.year // 100 * 100 + 100), "%Y"),
+    Unit("century", _century, lambda at: at.replace(year=at.year // 100 * 100 + 100), "%Y", "%Y"),
 )
 
 
