@@ -1,28 +1,25 @@
-"""From results to the labels that Camio is sent.
+"""Which labels Camio is sent, by the gateway's settings, and where they lie in its own pixels.
 
-An image's label is there with the higher of two probabilities: the picture's likelihood of that
-species, which knows the whole scene but shares 1 among all species, and that of the surest single
-fish (its score times its likelihood), so that a picture of a shark and a tuna gets both labels.
+How labels are made from a result is `deckwatch_client.camio_labels`, which files of labels share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, Self
 
+from deckwatch_client import camio_labels
+from deckwatch_client.camio_labels import answer
 from deckwatch_gateway.camio.event import EventImage
 from deckwatch_gateway.lists import split_list
 from deckwatch_vision.errors import ImageError
 from deckwatch_vision.headers import read_header
-from deckwatch_vision.result import Fish, Result
-from deckwatch_vision.species import DEMO, NCFM, NO_FISH, Species
+from deckwatch_vision.result import Result
+from deckwatch_vision.species import NO_FISH, Species
 
-# Beyond this, digits are noise of the calibration.
-_DIGITS = 4
+__all__ = ["LabelRules", "answer", "image_labels", "parse_names"]
+
 _NAME_LENGTH = 100
-# For a release published before its configuration carried its species.
-_KNOWN = {one.code: one for labels in (DEMO, NCFM) for one in labels}
 
 
 class _Settings(Protocol):
@@ -34,19 +31,13 @@ class _Settings(Protocol):
     def camio_polygons(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRules:
-    """What is sent: label names by code that replace the release's, and from which probability.
+class LabelRules(camio_labels.LabelRules):
+    """The rules of the client, which the gateway reads from its settings."""
 
-    An empty name stands for no label. `polygons` adds the best fish's box.
-    """
-
-    names: Mapping[str, str]
-    threshold: float
-    polygons: bool
+    __slots__ = ()
 
     @classmethod
-    def of(cls, settings: _Settings) -> LabelRules:
+    def of(cls, settings: _Settings) -> Self:
         """The rules in the gateway's settings."""
         return cls(
             parse_names(settings.camio_labels), settings.camio_threshold, settings.camio_polygons
@@ -77,85 +68,13 @@ def parse_names(text: str) -> dict[str, str]:
 
 def image_labels(
     result: Result,
-    rules: LabelRules,
+    rules: camio_labels.LabelRules,
     species: Iterable[Species],
     image: EventImage | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The labels of one image by name, the most probable first.
-
-    Args:
-        result: what was recognised.
-        rules: names, threshold, polygons.
-        species: those of the release that answered, for their Camio labels.
-        image: the image itself, from which a polygon learns how its picture was turned.
-
-    Returns:
-        For instance {"yellowfin tuna": {"probability": 0.93, "polygon": []}}; of species under
-        the same name the probabilities are added. Empty when nothing reaches the threshold.
-    """
-    names = _names(result, rules, species)
-    found = []
-    for name in dict.fromkeys(names.values()):
-        codes = [code for code in names if names[code] == name]
-        surest = max(result.fish, key=lambda fish: _probability(fish, codes), default=None)
-        likelihood = sum(result.likelihoods[code] for code in codes)
-        if surest is not None:
-            likelihood = max(likelihood, _probability(surest, codes))
-        probability = round(min(1.0, max(0.0, likelihood)), _DIGITS)
-        if probability >= rules.threshold:
-            shown = rules.polygons and surest is not None and surest.label in codes
-            polygon = _polygon(surest, result, image) if shown and surest else []
-            found.append((name, {"probability": probability, "polygon": polygon}))
-    return dict(sorted(found, key=lambda one: -float(str(one[1]["probability"]))))
-
-
-def answer(per_image: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> dict[str, Any]:
-    """The callback's body from timestamps and labels, in the order of the event's images.
-
-    Images of one timestamp share one entry: each label with its higher probability.
-    """
-    labels: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for timestamp, found in per_image:
-        entry = labels.setdefault(timestamp, {})
-        for name, one in found.items():
-            if name not in entry or one["probability"] > entry[name]["probability"]:
-                entry[name] = one
-    return {"status": "success", "labels": labels}
-
-
-def _names(result: Result, rules: LabelRules, species: Iterable[Species]) -> dict[str, str]:
-    """Label names by code, for those codes that have one."""
-    known = _KNOWN | {one.code: one for one in species}
-    names = {}
-    for code in result.likelihoods:
-        given = known[code].camio_label if code in known else code.lower()
-        name = rules.names.get(code, given)
-        if name and code != NO_FISH:
-            names[code] = name
-    return names
-
-
-def _probability(fish: Fish, codes: Iterable[str]) -> float:
-    """That `fish` is there, and one of `codes`."""
-    return fish.score * sum(fish.likelihoods[code] for code in codes)
-
-
-def _polygon(fish: Fish, result: Result, image: EventImage | None) -> list[list[float]]:
-    """The corners of a fish's box, counter-clockwise from the bottom left.
-
-    Camio counts from (0, 0) at the bottom left of the original image to (1, 1) at its top right;
-    a box is in pixels of the upright picture, from its top left.
-    """
-    x1, y1, x2, y2 = fish.box
-    width, height = result.image.width, result.image.height
-    corners = [
-        _stored(x / width, y / height, _orientation(image))
-        for x, y in ((x1, y1), (x1, y2), (x2, y2), (x2, y1))
-    ]
-    left, right = min(x for x, _ in corners), max(x for x, _ in corners)
-    top, bottom = min(y for _, y in corners), max(y for _, y in corners)
-    ring = ((left, 1 - bottom), (right, 1 - bottom), (right, 1 - top), (left, 1 - top))
-    return [[round(min(1.0, max(0.0, edge)), _DIGITS) for edge in corner] for corner in ring]
+    """See `camio_labels.image_labels`; from `image` a polygon learns how its picture was turned."""
+    turned = _orientation(image) if rules.polygons else 1
+    return camio_labels.image_labels(result, rules, species, turned)
 
 
 def _orientation(image: EventImage | None) -> int:
@@ -171,17 +90,3 @@ def _orientation(image: EventImage | None) -> int:
     if image.size == (width, height) != (header.width, header.height):
         return 1
     return header.orientation
-
-
-def _stored(x: float, y: float, orientation: int) -> tuple[float, float]:
-    """Where a point of the upright picture lies in the stored one; fractions from the top left."""
-    return {
-        1: (x, y),
-        2: (1 - x, y),
-        3: (1 - x, 1 - y),
-        4: (x, 1 - y),
-        5: (y, x),
-        6: (y, 1 - x),
-        7: (1 - y, 1 - x),
-        8: (1 - y, x),
-    }[orientation]
