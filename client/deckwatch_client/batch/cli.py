@@ -1,0 +1,285 @@
+"""`deckwatch batch`. What recognises is imported inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from deckwatch_client.logs import speak
+from deckwatch_client.options import LogFormat, Quiet, Repository
+from deckwatch_vision.errors import UsageError
+
+if TYPE_CHECKING:
+    from deckwatch_client.batch.plan import Plan
+    from deckwatch_client.batch.run import Summary
+    from deckwatch_client.batch.work import Connection
+
+WHERE, ORIGIN, VIDEO, FIXED = "Where", "Origin", "Videos", "Fixed cameras"
+
+
+def batch(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER|FILE|LIST.txt|VIDEO|rtsp://...|-]...",
+            help="Folders are searched with all below them; a .txt file, or - for standard input, "
+            "is a list with a path a line.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of this run.", show_default=False),
+    ] = ...,  # type: ignore[assignment]  # typer's way to ask for an option
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", metavar="FILE", help="A list of paths; may be repeated."),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAMES",
+            help="Formats to write, with commas between them; may be repeated. results.jsonl is "
+            "always written [default: jsonl,csv]",
+            show_default=False,
+        ),
+    ] = None,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Also write a picture of every fish.")
+    ] = False,
+    overlays: Annotated[
+        bool, typer.Option("--overlays", help="Also write every picture with boxes and labels.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Start anew where DIR holds a run; that one is kept in DIR/before-1.",
+        ),
+    ] = False,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server",
+            metavar="ADDRESS",
+            help="Ask grpc://host:port (Triton) or http://host:port (the gateway); several with "
+            "commas or by repeating it share the work [default: DECKWATCH_SERVER, or none]",
+            show_default=False,
+        ),
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Recognise in this process, whatever DECKWATCH_SERVER.")
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="ray: spread over the cluster of RAY_ADDRESS, or Ray on this machine."),
+    ] = "local",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            "--in-flight",
+            min=0,
+            help="Pictures at work at once [default: 2 a core; with servers 8 for each; with ray "
+            "all that the cluster has]",
+            show_default=False,
+        ),
+    ] = 0,
+    repository: Repository = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=86400, help="Longest wait for one answer, seconds.")
+    ] = 30.0,
+    patience: Annotated[
+        float,
+        typer.Option(min=0, help="How long to wait for a server that is away, seconds."),
+    ] = 600.0,
+    camera: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Camera of all pictures.")
+    ] = None,
+    vessel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Vessel of all pictures.")
+    ] = None,
+    camera_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Where the camera stands at the end of the path, such as '{vessel}/{camera}/*'.",
+        ),
+    ] = None,
+    time_pattern: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Where the time stands in the path, such as '%Y%m%d_%H%M%S', for pictures "
+            "without EXIF; may be repeated [default: the usual ones]",
+            show_default=False,
+        ),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(help="Videos: frames to take a second of the video.")
+    ] = 1.0,
+    scene_change: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Videos: of these only frames that differ in this share of the picture, 0 to 1.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Videos and streams: stop after so many seconds.")
+    ] = None,
+    no_track: Annotated[
+        bool, typer.Option("--no-track", help="Videos: follow no fish from frame to frame.")
+    ] = False,
+    no_average: Annotated[
+        bool, typer.Option("--no-average", help="Videos: each frame's own likelihoods.")
+    ] = False,
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Videos: also write a copy with boxes and labels.")
+    ] = False,
+    background: Annotated[
+        bool,
+        typer.Option(
+            "--background",
+            help="Fixed cameras: drop what belongs to a camera's background, learnt from the run.",
+        ),
+    ] = False,
+    background_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Learn it from these pictures, or take what `deckwatch background` learnt.",
+        ),
+    ] = None,
+    background_method: Annotated[
+        Literal["median", "mog2"], typer.Option(help="How it is learnt.")
+    ] = "median",
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Paint over what never changes before detection.")
+    ] = False,
+    quiet: Quiet = False,
+    log_format: LogFormat = "text",
+) -> None:
+    """Recognise the fish in folders of pictures and in videos; the same command goes on.
+
+    DIR/log.jsonl keeps every picture as it is done. After Ctrl-C, a crash or a power cut the same
+    command goes on where it was; run again later it does what is new, has changed, or failed.
+    Pictures that cannot be read are in the results with the reason. Then the results are written:
+    results.jsonl, pictures.csv and fish.csv, and what --format asks for.
+
+    \b
+    Examples:
+      deckwatch batch season --out results
+      deckwatch batch card1 card2 haul.mp4 --out trip --format csv,megadetector --crops
+      deckwatch batch season --out results --camera-from '{vessel}/{camera}/*'
+      deckwatch batch season --out results --server grpc://a:8001,b:8001
+      find season -newer last -name '*.jpg' | deckwatch batch - --out new
+
+    \b
+    Exit status:
+      0  done
+      1  failed: the server or the disk; or every single picture
+      2  wrong usage, or another run's folder
+      3  done, some pictures failed
+      130  interrupted; the same command goes on
+
+    \b
+    Environment:
+      DECKWATCH_SERVER, DECKWATCH_API_KEY  as for `classify`
+      DECKWATCH_MODEL_REPOSITORY           models for recognition in this process
+      RAY_ADDRESS                          the cluster for --engine ray
+      SQLITE_TMPDIR                        where the index over the log is kept while it runs
+    """
+    speak(quiet=quiet, form=log_format)
+    from deckwatch_client.background.options import BackgroundOptions
+    from deckwatch_client.batch.origin import Origins
+    from deckwatch_client.batch.plan import Plan
+    from deckwatch_client.batch.run import run
+    from deckwatch_client.video.options import VideoOptions
+
+    fixed = background or background_from is not None
+    if mask and not fixed:
+        raise UsageError("--mask needs a background. Add --background, or --background-from DIR.")
+    plan = Plan(
+        sources=tuple(sources or ()),
+        out=out,
+        lists=tuple(lists or ()),
+        connection=_connection(server, local, engine, repository, timeout, patience),
+        engine=engine,
+        workers=workers,
+        origins=Origins(camera, vessel, camera_from, tuple(time_pattern or ())),
+        video=VideoOptions(rate, scene_change, seconds, not no_track, not no_average, annotate),
+        background=BackgroundOptions(method=background_method, mask=mask) if fixed else None,
+        background_from=background_from,
+        formats=_formats(formats, crops, overlays),
+        again=again,
+    )
+    summary = run(plan)
+    if not summary.interrupted:
+        typer.echo(told(plan, summary))
+    raise typer.Exit(summary.status)
+
+
+def told(plan: Plan, summary: Summary) -> str:
+    """The summary for people: counts, and where the results are."""
+    tally = summary.tally
+    before = f" ({summary.taken_over:,} of them known already)" if summary.taken_over else ""
+    lines = [f"{_count(tally.pictures, 'picture')}{before}, {tally.failed:,} failed"]
+    codes = sorted({*tally.by_label, *tally.fish}, key=lambda code: (-tally.by_label[code], code))
+    width = max(map(len, codes), default=0)
+    lines += [
+        f"  {code:{width}}  {_count(tally.by_label[code], 'picture')}, {tally.fish[code]:,} fish"
+        for code in codes
+    ]
+    lines += [
+        f"  {_count(count, 'failure')}: {code}" for code, count in sorted(tally.failures.items())
+    ]
+    if summary.others:
+        kinds = ", ".join(
+            f"{count:,} {suffix or 'without a suffix'}"
+            for suffix, count in summary.others.most_common(5)
+        )
+        lines.append(f"{summary.others.total():,} other files were left aside: {kinds}")
+    lines.append(f"Results: {', '.join(summary.outputs)}")
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _formats(given: Sequence[str] | None, crops: bool, overlays: bool) -> tuple[str, ...]:
+    names = [name.strip() for each in given or ("csv",) for name in each.split(",")]
+    more = [name for name, wanted in (("crops", crops), ("overlays", overlays)) if wanted]
+    return tuple(name for name in [*names, *more] if name)
+
+
+def _connection(
+    servers: Sequence[str] | None,
+    local: bool,
+    engine: str,
+    repository: Path | None,
+    timeout_s: float,
+    patience_s: float,
+) -> Connection:
+    """Where recognition happens. Raises UsageError for what is no address."""
+    from deckwatch_client.backends import server_address
+    from deckwatch_client.batch.work import Connection
+
+    if local and servers:
+        raise UsageError("--local and --server exclude each other. Give one of them.")
+    given: Sequence[str | None] = [""] if local else (servers or [None])
+    found = [server_address(each) for each in given]
+    return Connection(
+        addresses=tuple(dict.fromkeys(each for each in found if each)),
+        repository=None if repository is None else str(repository),
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+        # A Ray worker is one core.
+        threads=1 if engine == "ray" else None,
+    )
