@@ -149,21 +149,27 @@ def _compared(
         picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
     seen = _shifted(view.picture, shift)
     lit = _lit(picture, seen)
-    near = cv2.absdiff(picture, lit).max(axis=2) < COLOUR
     one, other = (
         cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (picture, seen)
     )
-    mean_one, mean_other = _mean(one), _mean(other)
-    spread_one = np.maximum(_mean(one * one) - mean_one * mean_one, 0)
-    spread_other = np.maximum(_mean(other * other) - mean_other * mean_other, 0)
+    (mean_one, spread_one), (mean_other, spread_other) = _moments(one), _moments(other)
     together = _mean(one * other) - mean_one * mean_other
     structure = (2 * together + 2 * NOISE) / (spread_one + spread_other + 2 * NOISE)
     weight = np.sqrt(np.maximum(spread_one, spread_other)) + _PLAIN
+    red, green, blue = cv2.split(cv2.absdiff(picture, lit))
+    near = cv2.max(cv2.max(red, green), blue) < COLOUR
     return Match(view, lit, (structure > STRUCTURE) & near, weight, full)
 
 
 def _mean(plane: Plane) -> Plane:
     return np.asarray(cv2.blur(plane, (WINDOW, WINDOW)), np.float32)
+
+
+def _moments(plane: Plane) -> tuple[Plane, Plane]:
+    """Mean and variance around each pixel."""
+    mean = _mean(plane)
+    squares = cv2.sqrBoxFilter(plane, cv2.CV_32F, (WINDOW, WINDOW))
+    return mean, np.asarray(np.maximum(squares - mean * mean, 0), np.float32)
 
 
 def _shifted(pixels: Pixels, shift: tuple[int, int]) -> Pixels:
@@ -187,4 +193,4 @@ def _lit(picture: Pixels, seen: Pixels) -> Pixels:
     )
     gain = cv2.medianBlur(cv2.medianBlur(one / other, _CELLS), _CELLS)
     light = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.clip(seen * light, 0, 255), np.uint8)
+    return np.asarray(cv2.multiply(seen, light, dtype=cv2.CV_8U), np.uint8)

@@ -41,6 +41,11 @@ class Learnt:
     backgrounds: tuple[Background, ...]
     left_out: int
 
+    @property
+    def used(self) -> int:
+        """Pictures that went into a background."""
+        return sum(each.pictures for each in self.backgrounds)
+
     def __str__(self) -> str:
         where = f"{'camera without a name' if self.camera is None else self.camera}"
         light = "night" if self.night else "day"
