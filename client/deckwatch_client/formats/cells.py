@@ -38,17 +38,23 @@ def unguarded(text: str) -> str:
 
 
 class Table:
-    """A CSV file with a header, written whole."""
+    """A CSV file with a header, written whole.
 
-    def __init__(self, path: Path, columns: Iterable[str], *, errors: str = NAMES) -> None:
+    errors: for file names that are no UTF-8, see `codecs`. guard: against formulas.
+    """
+
+    def __init__(
+        self, path: Path, columns: Iterable[str], *, errors: str = NAMES, guard: bool = True
+    ) -> None:
+        self._guard = guarded if guard else str
         self.columns = tuple(columns)
         self._file = WholeFile(path, errors=errors)
         self._rows = csv.writer(self._file.stream, lineterminator="\n")
         self._rows.writerow(self.columns)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Write the cells by column; what is missing or None is empty, texts are guarded."""
-        self._rows.writerow([_cell(row.get(column)) for column in self.columns])
+        """Write the cells by column; what is missing or None is empty."""
+        self._rows.writerow([self._cell(row.get(column)) for column in self.columns])
 
     def close(self) -> None:
         """Finish the file."""
@@ -58,21 +64,21 @@ class Table:
         """Drop it."""
         self._file.abort()
 
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return guarded(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value
+    def _cell(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._guard(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None else value
 
 
 class Row:
     """One line of a CSV file that is read."""
 
-    def __init__(self, where: str, cells: dict[str, str]) -> None:
+    def __init__(self, where: str, cells: dict[str, str], *, guard: bool = True) -> None:
         self.where = where
         self.cells = cells
+        self._bare = unguarded if guard else str
 
     def text(self, column: str) -> str:
         """A cell that has to be there. Raises DeckwatchError."""
@@ -83,7 +89,7 @@ class Row:
 
     def text_or_none(self, column: str) -> str | None:
         """A cell, None where it is empty."""
-        return unguarded(self.cells.get(column, "")) or None
+        return self._bare(self.cells.get(column, "")) or None
 
     def number(self, column: str) -> float:
         """A number that has to be there. Raises DeckwatchError."""
@@ -130,8 +136,8 @@ def read_header(path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path} cannot be read ({error}). Check the path.") from None
 
 
-def read_rows(path: Path, required: Iterable[str]) -> Iterator[Row]:
-    """The lines of a CSV file; a byte order mark is skipped.
+def read_rows(path: Path, required: Iterable[str], *, guard: bool = True) -> Iterator[Row]:
+    """The lines of a CSV file; a byte order mark is skipped, `guard` as it was written.
 
     Raises:
         UsageError: it cannot be read, or lacks a required column.
@@ -155,6 +161,6 @@ def read_rows(path: Path, required: Iterable[str]) -> Iterator[Row]:
                     raise DeckwatchError(
                         f"{where}: {len(cells)} cells, but the header has {len(columns)}."
                     )
-                yield Row(where, dict(zip(columns, cells, strict=True)))
+                yield Row(where, dict(zip(columns, cells, strict=True)), guard=guard)
         except csv.Error as error:
             raise DeckwatchError(f"{path}, line {lines.line_num}: {error}.") from None

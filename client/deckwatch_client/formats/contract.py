@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -32,22 +32,22 @@ class Writer(Protocol):
 class FormatOptions:
     """What some formats ask for besides the records.
 
-    latitude, longitude: degrees (WGS 84) where the cameras were, for camtrap-dp.
-    created: ISO 8601 time in the package's description; None takes the last picture's time.
-    context: crops: the window's side as a multiple of the fish's longer side (1.0 is tight).
-    camio_threshold: labels of at least this probability are written; camio_polygons: with boxes.
-    images: coco-results, read: the COCO data set whose images the results are of.
-    base: yolo, read: the folder of the pictures, whose sizes are needed.
+    latitude, longitude: degrees (WGS 84) where the cameras were; camtrap-dp.
+    created: ISO 8601 time in the package's description; None takes the last picture's; camtrap-dp.
+    context: the window's side as a multiple of the fish's longer side, 1.0 is tight; crops.
+    threshold, polygons: labels from this probability on, with the fish's corners; camio.
+    images: the COCO data set whose pictures the results are of; reading coco-results.
+    pictures: the folder of the pictures, where a format does not tell their sizes; reading.
     """
 
     latitude: float | None = None
     longitude: float | None = None
     created: str | None = None
     context: float = 1.3
-    camio_threshold: float = 0.5
-    camio_polygons: bool = False
+    threshold: float = 0.5
+    polygons: bool = False
     images: Path | None = None
-    base: Path | None = None
+    pictures: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +69,35 @@ class Format:
     """One format.
 
     summary: a line for lists. writes: files and folders under the output folder, the one to read
-    back first. module: the module of this package with `open_writer(job)` and, where it `reads`,
-    `read(path, options)`; imported when it is used. needs_pixels: pictures are decoded.
-    keeps: the parts of a record that come back unchanged, see `parts`.
+    back first. module: the module of this package with `open_writer(job)`, `read(path, options)`
+    where it `reads`, and perhaps `check(info, options)`; imported when it is used. programs: who
+    else reads it. keeps: the parts of a record that come back, each with how exactly ("" is
+    unchanged), see `parts`. needs_pixels: pictures are decoded.
     """
 
     name: str
     summary: str
     writes: tuple[str, ...]
     module: str
-    readers: str
-    keeps: frozenset[str] = frozenset()
+    programs: str
+    keeps: Mapping[str, str] = field(default_factory=dict)
     reads: bool = True
     needs_pixels: bool = False
 
-    def open_writer(self, job: Job) -> Writer:
-        """Open the files under `job.out`.
+    def check(self, info: RunInfo, options: FormatOptions) -> None:
+        """Say before the work what `open_writer` would say after it; it opens nothing.
 
         Raises:
             UsageError: an option is missing, or the run cannot be written so.
             MissingExtra: a package is not installed.
         """
+        module = import_module(f"{__package__}.{self.module}")
+        if hasattr(module, "check"):
+            module.check(info, options)
+
+    def open_writer(self, job: Job) -> Writer:
+        """Open the files under `job.out`. Raises as `check` does."""
+        self.check(job.info, job.options)
         opened: Writer = import_module(f"{__package__}.{self.module}").open_writer(job)
         return opened
 

@@ -13,22 +13,83 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from deckwatch_client.formats.contract import Format, FormatOptions, Job, Writer
-from deckwatch_client.formats.parts import EVERYTHING, WITHOUT_STATIC
+from deckwatch_client.formats.parts import EVERYTHING, PARTS, exactly
 from deckwatch_client.records import Record
-from deckwatch_client.run_info import RESULTS, RunInfo
+from deckwatch_client.run_info import RunInfo
 from deckwatch_vision.errors import DeckwatchError, UsageError
+from deckwatch_vision.result import Result
 
 if TYPE_CHECKING:
     from deckwatch_client.pixels import PixelSource
 
+_BOXES = exactly("name", "failure", "boxes", "scores", "labels", "moment")
+_WHERE = exactly("camera", "vessel")
+# Where a format has fish alone: see `answers.result_of`.
+_FROM_FISH = {"label": "that of the surest fish"}
+
 _ALL = (
     Format(
-        "jsonl", "A JSON object a line; nothing is lost.", (RESULTS,), "jsonl",
-        "deckwatch, jq, pandas", EVERYTHING,
+        "jsonl", "A JSON object a line; nothing is lost.",
+        ("results.jsonl",), "jsonl", "`deckwatch`, jq, pandas", EVERYTHING,
     ),
     Format(
         "csv", "Two tables: a row for every fish, and one for every picture.",
-        ("pictures.csv", "fish.csv"), "csv_tables", "R, pandas, spreadsheets", WITHOUT_STATIC,
+        ("pictures.csv", "fish.csv"), "csv_tables", "R, pandas, spreadsheets",
+        {part: "" for part in PARTS if part != "static"} | {"unchanged": "not of static fish"},
+    ),
+    Format(
+        "parquet", "One columnar file, fish as a list in each picture's row; nothing is lost.",
+        ("results.parquet",), "parquet", "pandas, polars, DuckDB, Arrow for R", EVERYTHING,
+    ),
+    Format(
+        "megadetector", "MegaDetector's batch JSON 1.6 with species as classifications.",
+        ("megadetector.json",), "megadetector", "Timelapse, MegaDetector's own tools, AddaxAI",
+        _BOXES | _FROM_FISH | exactly("fish_likelihoods", "size") | {
+            "failure": "not of single frames",
+            "release": "one for the run",
+            "captured_at": "to the second, without zone; of a video its first frame's",
+        },
+    ),
+    Format(
+        "coco", "A COCO data set: images, categories, annotations.",
+        ("coco.json",), "coco", "pycocotools, FiftyOne, CVAT, `deckwatch data import`",
+        _BOXES | _WHERE | exactly("label", "size", "sha256", "captured_at", "looks", "tracks")
+        | {"release": "one for the run"},
+    ),
+    Format(
+        "coco-results", "COCO results for an evaluation against coco.json's images.",
+        ("coco-results.json",), "coco_results", "pycocotools `loadRes`",
+        exactly("boxes", "scores", "labels") | _FROM_FISH
+        | dict.fromkeys(("name", "failure", "size", "moment", "release"), "from coco.json"),
+    ),
+    Format(
+        "yolo", "YOLO text files with scores, data.yaml and names.txt.",
+        ("yolo",), "yolo", "Ultralytics, Darknet, globox, CVAT", _BOXES | _FROM_FISH
+        | exactly("size") | {"scores": "eight decimals"},
+    ),
+    Format(
+        "camtrap-dp", "A Camera Trap Data Package 1.0.2 with deployments and taxonomy.",
+        ("camtrap-dp",), "camtrap", "GBIF, camtrapdp and camtrapR for R, frictionless",
+        _BOXES | _WHERE | exactly("label", "size", "tracks", "release")
+        | {"captured_at": "to the second, UTC where no zone is known"},
+    ),
+    Format(
+        "camio", "Labels by camera and time, as Camio's callbacks take them.",
+        ("camio",), "camio", "Camio", reads=False,
+    ),
+    Format(
+        "submission", "The competition's CSV: a picture and eight likelihoods.",
+        ("submission.csv",), "submission", "the competition's scorer",
+        {"name": "as the competition's", "likelihoods": "at least 0.000001, summing to 1",
+         "label": "the likeliest"},
+    ),
+    Format(
+        "crops", "A JPEG for every fish, with what is around it.",
+        ("crops",), "crops", "anything that shows pictures", reads=False, needs_pixels=True,
+    ),
+    Format(
+        "overlays", "Every picture with its fish outlined and named, as JPEG.",
+        ("overlays",), "overlays", "anything that shows pictures", reads=False, needs_pixels=True,
     ),
 )  # fmt: skip
 
@@ -56,8 +117,8 @@ class Writers:
         Raises:
             DeckwatchError: its classes are not the run's, which columns and categories are made of.
         """
-        if record.result and not self._codes.issuperset(record.result.likelihoods):
-            other = ", ".join(sorted(set(record.result.likelihoods) - self._codes))
+        if record.result and not self._codes.issuperset(_codes(record.result)):
+            other = ", ".join(sorted(set(_codes(record.result)) - self._codes))
             raise DeckwatchError(
                 f"{record.name} was recognised by a release with other classes ({other}) than the "
                 "run's. Write the results of each release by themselves."
@@ -118,6 +179,20 @@ def open_writers(
         writers.abort()
         raise
     return writers
+
+
+def check_formats(names: Iterable[str], info: RunInfo, options: FormatOptions) -> None:
+    """Say before the work what `open_writers` would refuse after it. Raises as it does."""
+    for name in names:
+        find_format(name).check(info, options)
+
+
+def _codes(result: Result) -> list[str]:
+    """The classes that a result names."""
+    codes = [result.label, *result.likelihoods]
+    for fish in result.fish:
+        codes += fish.label, *fish.likelihoods
+    return codes
 
 
 def find_format(name: str) -> Format:

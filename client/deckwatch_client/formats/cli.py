@@ -1,0 +1,140 @@
+"""`deckwatch convert`. What reads and writes is imported inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deckwatch_vision.errors import UsageError
+
+SOME_FAILED = 3
+
+
+def convert(
+    results: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RESULTS",
+            help="A file of results, the folder of `deckwatch batch --out`, or a folder in one of "
+            "the formats.",
+        ),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to", metavar="NAME[,NAME]", help="Formats to write, see --list; may be repeated."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write into.")
+    ] = None,
+    given: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="Format of RESULTS [default: found out]"),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the formats and leave.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what stands under the same names.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder that the pictures' names start from, for crops and overlays, and for the "
+            "sizes that some formats do not tell [default: the working folder]",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="COCO data set whose pictures the coco-results to read are of."
+        ),
+    ] = None,
+    latitude: Annotated[
+        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+    ] = None,
+    longitude: Annotated[
+        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+    ] = None,
+    created: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the package was made, for camtrap-dp; ISO 8601 [default: the last "
+            "picture's time, so that the same results give the same file]",
+        ),
+    ] = None,
+    context: Annotated[
+        float,
+        typer.Option(help="Side of a crop as a multiple of the fish's longer side; 1 is tight."),
+    ] = 1.3,
+    threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Labels of at least this probability, for camio."),
+    ] = 0.5,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Give labels the fish's corners, for camio.")
+    ] = False,
+) -> None:
+    """Turn results from one format into others.
+
+    RESULTS is what `deckwatch batch`, `classify --json` or another program wrote: MegaDetector,
+    COCO, YOLO text files, a Camera Trap Data Package. Its format is found out by its name and
+    content. Every output appears when it is complete, and nothing is replaced without --overwrite.
+    What each format loses is in docs/formats.md; jsonl and parquet lose nothing.
+
+    The paths that were written go to standard output, everything else to standard error.
+
+    \b
+    Examples:
+      deckwatch convert season --to csv,coco --out tables
+      deckwatch convert season/results.jsonl --to crops --pictures /mnt/deck --out cut
+      deckwatch convert md_results.json --to csv --pictures /mnt/deck --out tables
+      deckwatch convert coco-results.json --images coco.json --to yolo --out labels
+      deckwatch convert season --to camtrap-dp --latitude -18.1 --longitude 178.4 --out gbif
+      deckwatch convert --list
+
+    \b
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some pictures could not be read for
+    crops or overlays, 130 interrupted.
+    """
+    from deckwatch_client.formats.contract import FormatOptions
+    from deckwatch_client.formats.convert import convert_results
+
+    if listed:
+        typer.echo(_list())
+        return
+    names = [name.strip() for part in to or () for name in part.split(",") if name.strip()]
+    if results is None or out is None or not names:
+        raise UsageError(
+            "Give what to convert, the formats and the folder: "
+            "deckwatch convert RESULTS --to csv --out DIR (deckwatch convert --list names formats)."
+        )
+    options = FormatOptions(
+        latitude=latitude, longitude=longitude, created=created, context=context,
+        threshold=threshold, polygons=polygons, images=images, pictures=pictures,
+    )  # fmt: skip
+    done = convert_results(results, names, out, given=given, options=options, overwrite=overwrite)
+    for path in done.paths:
+        typer.echo(path)
+    failed = f", {done.failed:,} of them failures" if done.failed else ""
+    typer.echo(f"{done.records:,} records{failed}", err=True)
+    if done.gone:
+        typer.echo(
+            f"{done.gone:,} pictures could not be read. Give their folder with --pictures.",
+            err=True,
+        )
+        raise typer.Exit(SOME_FAILED)
+
+
+def _list() -> str:
+    """The formats, a line each."""
+    from deckwatch_client.formats.table import FORMATS
+
+    lines = []
+    for one in FORMATS.values():
+        way = "reads, writes" if one.reads else "writes"
+        lines.append(f"{one.name:14}{way:15}{one.summary}")
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Results from one format into others, record by record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deckwatch_client.formats.contract import FormatOptions
+from deckwatch_client.formats.detect import read_results
+from deckwatch_client.formats.table import check_formats, find_format, open_writers
+from deckwatch_client.pixels import PixelSource
+from deckwatch_client.run_info import RUN, RunInfo
+from deckwatch_serving.output_folder import writing_into
+from deckwatch_serving.picture_files import write
+from deckwatch_serving.progress import track
+from deckwatch_vision.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion did: records, failed ones among them, pictures gone, paths written."""
+
+    records: int
+    failed: int
+    gone: int
+    paths: tuple[Path, ...]
+
+
+def convert_results(
+    source: Path,
+    names: Sequence[str],
+    out: Path,
+    *,
+    given: str | None = None,
+    options: FormatOptions | None = None,
+    overwrite: bool = False,
+) -> Converted:
+    """Write `source` in the named formats under `out`.
+
+    With jsonl comes a run.json, so that `deckwatch report` reads the folder as it reads a batch's.
+
+    Raises:
+        UsageError: something is missing or unknown, or an output stands there already.
+        MissingExtra: a package that a format needs is not installed.
+        DeckwatchError: the source is broken; the message names the place.
+    """
+    options = options or FormatOptions()
+    formats = [find_format(name) for name in names]
+    paths = [out / path for one in formats for path in one.writes]
+    if "jsonl" in names:
+        paths.append(out / RUN)
+    taken = [path for path in paths if path.exists()]
+    if taken and not overwrite:
+        raise UsageError(
+            f"{taken[0]} is there already. Give another --out, or --overwrite to replace it."
+        )
+    info, records = read_results(source, given, options)
+    check_formats(names, info, options)
+    pixels = PixelSource(options.pictures)
+    count = failed = 0
+    with writing_into(out), open_writers(names, info, out, pixels, options) as writers:
+        for record in track(records, "convert"):
+            writers.write(record)
+            count += 1
+            failed += record.failure is not None
+    pixels.close()
+    if "jsonl" in names:
+        _write_run(info, out / RUN)
+    return Converted(count, failed, pixels.gone, tuple(paths))
+
+
+def _write_run(info: RunInfo, path: Path) -> None:
+    write(path, f"{json.dumps(info.as_dict(), indent=2)}\n".encode())
