@@ -16,10 +16,18 @@ from deckwatch_vision.species import NO_FISH
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A fish where it is seen best: its record, cut down to this one fish."""
+    """A fish in a record."""
 
     record: Record
     fish: Fish
+
+    def alone(self) -> Sight:
+        """The same, its record cut down to this fish: a long list would keep all the others."""
+        if self.record.result is None:
+            raise ValueError(f"{self.record.name} has no result, so no fish")
+        result = replace(self.record.result, fish=(self.fish,))
+        record = replace(self.record, result=result, tracks=(), static=(), unchanged=())
+        return Sight(record, self.fish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,11 @@ class Animal:
     best: Sight
     first: Record
     frames: int = 0
+
+    def alone(self) -> Animal:
+        """The same without what else its records hold, to be kept for long; `first` is gone."""
+        best = self.best.alone()
+        return replace(self, best=best, first=best.record)
 
 
 class Animals:
@@ -63,8 +76,7 @@ class Animals:
                 self._tracks.setdefault(track, _Track()).add(record, fish, self._row(fish))
             else:
                 frames = 0 if video is None else 1
-                best = sight(record, fish)
-                yield Animal(fish.label, self._row(fish), best, best.record, frames)
+                yield Animal(fish.label, self._row(fish), Sight(record, fish), record, frames)
 
     def rest(self) -> Iterator[Animal]:
         """The animals followed in the last video; call it after the last record."""
@@ -73,15 +85,7 @@ class Animals:
         self._tracks = {}
 
     def _row(self, fish: Fish) -> tuple[float, ...]:
-        return tuple(fish.likelihoods.get(code, 0.0) for code in self._codes)
-
-
-def sight(record: Record, fish: Fish) -> Sight:
-    """One fish of a record. The others are left aside: a long list of records would keep them."""
-    if record.result is None:
-        raise ValueError(f"{record.name} has no result, so no fish")
-    alone = replace(record.result, fish=(fish,))
-    return Sight(replace(record, result=alone, tracks=(), static=(), unchanged=()), fish)
+        return tuple([fish.likelihoods.get(code, 0.0) for code in self._codes])
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ class _Track:
         self.sums = [total + one for total, one in zip(sums, likelihoods, strict=True)]
         self.frames += 1
         if self.best is None or fish.score > self.best.fish.score:
-            self.best = sight(record, fish)
+            self.best = Sight(record, fish).alone()
         if self.first is None:
             self.first = self.best.record
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from deckwatch_client.report.charts import Chart
 from deckwatch_client.report.times import Seen
-from deckwatch_client.report.words import quantity
+from deckwatch_client.report.words import named, quantity
 from deckwatch_vision.species import Species
 
 # Each at least 3:1 against white (WCAG 2.2, 1.4.11); sensitive species are hatched as well, so that
@@ -52,7 +52,7 @@ def layers(species: Sequence[Species], counts: Sequence[int]) -> list[Layer]:
     for sensitive, colours in ((True, SENSITIVE), (False, OTHERS)):
         places = [place for place in there if species[place].sensitive == sensitive]
         for place, colour in zip(places, colours, strict=False):
-            found.append(Layer(_name(species[place]), colour, sensitive, (place,)))
+            found.append(Layer(named(species[place]), colour, sensitive, (place,)))
         if rest := tuple(places[len(colours) :]):
             kind = "more sensitive species" if sensitive else "more species"
             colour = colours[-1] if sensitive else POOLED
@@ -163,8 +163,3 @@ def _fill(layer: Layer, name: str) -> str:
 
 def _said(layer: Layer) -> str:
     return f"{layer.name} (sensitive)" if layer.sensitive and len(layer.places) == 1 else layer.name
-
-
-def _name(species: Species) -> str:
-    same = species.common_name == species.code
-    return species.code if same else f"{species.code} {species.common_name}"

@@ -33,10 +33,12 @@ def lead(tally: Tally) -> str:
 def add_glance(page: Page, tally: Tally) -> None:
     """The numbers that matter most."""
     page.heading("At a glance")
-    called = {
-        one: tally.called[one.code] for one in tally.info.species if one.code in tally.sensitive
-    }
-    found = [f"{count:,} {one.common_name}" for one, count in called.items() if count]
+    called = {one: tally.called[one.code] for one in tally.info.species if one.sensitive}
+    found = [
+        f"{count:,} {one.common_name}"
+        for one, count in sorted(called.items(), key=lambda pair: -pair[1])
+        if count
+    ]
     pictures = [quantity(tally.photographs, "photograph")] if tally.photographs else []
     if tally.videos:
         pictures.append(

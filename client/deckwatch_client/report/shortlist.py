@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -19,19 +20,14 @@ class Shortlist(Generic[Item]):
         self._heap: list[tuple[float, int, Item]] = []
         self.seen = 0
 
-    def offer(self, key: float, item: Item) -> None:
-        """Take the item if it is among the best so far."""
+    def offer(self, key: float, make: Callable[[], Item]) -> None:
+        """Take what `make` gives if it is among the best so far; otherwise it is not called."""
         self.seen += 1
         # The running number is unique, so items themselves are never compared.
-        entry = (key, -self.seen, item)
         if len(self._heap) < self._size:
-            heapq.heappush(self._heap, entry)
-        elif self._heap and entry[:2] > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, entry)
-
-    def takes(self, key: float) -> bool:
-        """Whether an item of this key would be kept: to be asked where making it costs."""
-        return len(self._heap) < self._size or bool(self._heap and key > self._heap[0][0])
+            heapq.heappush(self._heap, (key, -self.seen, make()))
+        elif self._heap and key > self._heap[0][0]:
+            heapq.heapreplace(self._heap, (key, -self.seen, make()))
 
     def best(self) -> list[tuple[float, Item]]:
         """Keys and items, the highest first."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from deckwatch_client.records import Failure, Record
-from deckwatch_client.report.animals import Animal, Animals, Sight, sight
+from deckwatch_client.report.animals import Animal, Animals, Sight
 from deckwatch_client.report.clips import Clips
 from deckwatch_client.report.expected import Expected, ExpectedCounts
 from deckwatch_client.report.shortlist import Shortlist
@@ -139,8 +139,7 @@ class Tally:
         self._unsure(record, result)
         for fish in record.static:
             self.static[camera_of(record)] += 1
-            if self.static_examples.takes(fish.score):
-                self.static_examples.offer(fish.score, sight(record, fish))
+            self.static_examples.offer(fish.score, Sight(record, fish).alone)
 
     def _animal(self, animal: Animal) -> None:
         self.called[animal.label] += 1
@@ -153,9 +152,9 @@ class Tally:
         for code, suspects in self.sensitive.items():
             likelihood = animal.likelihoods[self._place[code]]
             if animal.label == code:
-                suspects.called.offer(likelihood, animal)
+                suspects.called.offer(likelihood, animal.alone)
             elif likelihood >= self.suspect:
-                suspects.otherwise.offer(likelihood, animal)
+                suspects.otherwise.offer(likelihood, animal.alone)
 
     def _unsure(self, record: Record, result: Result) -> None:
         first, second, *_ = [likelihood for _, likelihood in result.ranked()] + [0.0, 0.0]
@@ -163,7 +162,7 @@ class Tally:
             return
         self.unsure_pictures += 1
         if record.moment is None:
-            self.unsure.offer(-margin, record)
+            self.unsure.offer(-margin, lambda: record)
             return
         # Of a minute of video one frame: the others look like it.
         minute = (record.moment.video, int(record.moment.time_s // 60))
@@ -175,7 +174,7 @@ class Tally:
         """Offer the frame of the minute that is over."""
         if self._unsure_frame is not None and self._unsure_frame[0] != minute:
             _, margin, record = self._unsure_frame
-            self.unsure.offer(-margin, record)
+            self.unsure.offer(-margin, lambda: record)
             self._unsure_frame = None
 
 

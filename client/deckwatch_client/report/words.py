@@ -15,7 +15,7 @@ def quantity(count: int, one: str, several: str = "") -> str:
 
 def named(species: Species) -> str:
     """Code and name, once where they are the same."""
-    same = species.common_name == species.code
+    same = species.common_name.casefold() == species.code.casefold()
     return species.code if same else f"{species.code} ({species.common_name})"
 
 
