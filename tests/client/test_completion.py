@@ -58,12 +58,6 @@ def test_options_of_a_command_that_is_loaded_late(shell: str) -> None:
     )
 
 
-def test_values_of_a_choice() -> None:
-    for words in (["--log-format", "j"], ["--log-format=j"]):
-        assert offered("deckwatch", "doctor", *words) == ("plain", {"json": ""})
-    assert offered("deckwatch", "completion", "")[1].keys() == {"bash", "zsh", "fish"}
-
-
 def test_files_where_a_path_is_expected() -> None:
     assert offered("deckwatch", "releases", "--repository", "") == ("file", {})
     assert offered("deckwatch", "classify", "") == ("file", {})
@@ -79,13 +73,34 @@ def test_classify_itself() -> None:
     assert found["--verbose"] == "print every class, likeliest first"
 
 
-def test_a_command_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    metadata = tmp_path / "broken_tools-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-tools\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text("[deckwatch.commands]\nbroken = broken_tools:run\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert offered("deckwatch", "brok")[1] == {"broken": "From the package broken-tools."}
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two more packages with a command each, one of which cannot be imported."""
+    folder = tmp_path / "packages"
+    metadata = folder / "fleet_tools-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fleet-tools\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(
+        "[deckwatch.commands]\nfleet = fleet_tools:fleet\nbroken = broken_tools:run\n"
+    )
+    (folder / "fleet_tools.py").write_text(
+        "import typing\n"
+        "def fleet(form: typing.Literal['csv', 'coco', 'yolo'] = 'csv'):\n"
+        "    '''Count boats.'''\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+@pytest.mark.usefixtures("packages")
+def test_values_of_a_choice() -> None:
+    for words in (["--form", "c"], ["--form=c"]):
+        assert offered("deckwatch", "fleet", *words) == ("plain", {"csv": "", "coco": ""})
+    assert offered("deckwatch", "completion", "")[1].keys() == {"bash", "zsh", "fish"}
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_command_that_cannot_be_loaded() -> None:
+    assert offered("deckwatch", "brok")[1] == {"broken": "From the package fleet-tools."}
     assert offered("deckwatch", "broken", "--") == ("plain", {})
 
 
@@ -143,15 +158,14 @@ def bash_in(folder: Path) -> Iterator[Bash]:
         bash.close()
 
 
+@pytest.mark.usefixtures("packages")
 def test_in_a_real_bash(tmp_path: Path) -> None:
     (tmp_path / "deck 4.jpg").touch()
     (tmp_path / "other.txt").touch()
     with bash_in(tmp_path) as bash:
         assert bash.line("deckwatch rol\t") == "deckwatch rollback"
         assert bash.line("deckwatch rollback --rea\t") == "deckwatch rollback --reason"
-        assert bash.line("deckwatch doctor --log-format=j\t") == (
-            "deckwatch doctor --log-format=json"
-        )
+        assert bash.line("deckwatch fleet --form=y\t") == "deckwatch fleet --form=yolo"
         assert bash.line("classify --verb\t") == "classify --verbose"
         assert bash.line("classify de\t") == "classify deck 4.jpg"
         assert bash.line("classify --image 'de\t") == "classify --image deck 4.jpg"

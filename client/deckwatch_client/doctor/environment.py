@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from deckwatch_client.doctor.finding import Finding, Subject
+from deckwatch_client.doctor.finding import HIDDEN, Finding, Subject
 
 PREFIX = "DECKWATCH_"
 # Of the client, the commands for data and the nets.
@@ -32,13 +32,11 @@ GATEWAY: tuple[str, ...] = (
     "TRACE_SHARE", "TRITON", "TRITON_HEDGE_MS", "TRITON_TIMEOUT_S", "TRUSTED_PROXIES",
     "WRONG_KEYS_A_MINUTE",
 )  # fmt: skip
-# These are shown as (hidden). Of others, passwords in addresses are.
+# Shown as (hidden); passwords in others' addresses are as well, as everywhere.
 SECRET = {
     "API_KEY", "API_KEYS", "CAMIO_KEYS", "CAMIO_OAUTH_TOKEN", "TRITON_HEADER",
 }  # fmt: skip
-HIDDEN = "(hidden)"
 
-_PASSWORD = re.compile(r"(?<=://)([^/?#@]*)(?=@)")
 # Kubernetes gives these to every pod beside a service called deckwatch.
 _OF_KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP)")
 
@@ -66,5 +64,4 @@ def _shown(name: str) -> str:
     value = os.environ[name]
     if name.removeprefix(PREFIX) in SECRET:
         return HIDDEN if value else "(empty)"
-    value = _PASSWORD.sub(HIDDEN, value)
     return value if value.isprintable() else repr(value)

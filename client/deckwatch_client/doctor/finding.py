@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,10 @@ from deckwatch_vision.errors import DeckwatchError
 
 if TYPE_CHECKING:
     from deckwatch_vision.result import ReleaseInfo
+
+HIDDEN = "(hidden)"
+# A password in an address, as in redis://user:password@host.
+_PASSWORD = re.compile(r"(?<=://)([^/?#@\s]*)(?=@)")
 
 # ok: as it should be. note: good to know. warning: something will go wrong one day, or less well
 # than it could. problem: something does not work.
@@ -57,6 +62,11 @@ class Subject:
     address: str = ""
     reached: bool = False
     release: ReleaseInfo | None = None
+
+
+def without_password(text: str) -> str:
+    """The text with (hidden) for what stands before the @ of an address."""
+    return _PASSWORD.sub(HIDDEN, text)
 
 
 Find: TypeAlias = Callable[[Subject], Iterator[Finding]]

@@ -159,8 +159,8 @@ def extras(_: Subject) -> Iterator[Finding]:
         if missing and commands:
             yield Finding(
                 "note",
-                f"Without the extra {name} these do not run: {_listed(commands)} "
-                f"(missing: {', '.join(missing)}).",
+                f"Without the extra {name} these do not run: deckwatch {', '.join(commands)} "
+                f"(missing: {_first(missing)}).",
                 f"If you need them: pip install 'deckwatch[{name}]'",
                 {"extra": name, "missing": missing},
             )
@@ -176,8 +176,10 @@ def extras(_: Subject) -> Iterator[Finding]:
         )
 
 
-def _listed(commands: list[str]) -> str:
-    return ", ".join(f"`deckwatch {each}`" for each in commands)
+def _first(names: list[str]) -> str:
+    """Three of the names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _extras() -> dict[str, list[str]]:

@@ -72,18 +72,20 @@ def _connect(host: str, port: int, timeout_s: float) -> Finding:
         cure = "Correct the name, or look at this machine's DNS and VPN."
         return Finding("problem", f"{host} has no address ({error.strerror}).", cure)
     addresses = sorted({str(address[0]) for *_, address in found})
+    if addresses != [host]:
+        where = f"{where} ({', '.join(addresses)})"
     began = time.perf_counter()
     try:
         socket.create_connection((host, port), timeout=timeout_s).close()
     except ConnectionRefusedError:
         cure = "Start the server there (`deckwatch up` on this machine), or correct the port."
-        return Finding("problem", f"Nothing listens at {where} ({', '.join(addresses)}).", cure)
+        return Finding("problem", f"Nothing listens at {where}.", cure)
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         cure = "Look whether the server runs, and whether a firewall is in between."
         return Finding("problem", f"{where} cannot be reached ({reason}).", cure)
     taken_s = time.perf_counter() - began
-    text = f"{where} ({', '.join(addresses)}) takes connections, in {taken_s * 1000:.0f} ms."
+    text = f"{where} takes connections, in {taken_s * 1000:.0f} ms."
     return Finding("ok", text, facts={"addresses": addresses, "connect_s": taken_s})
 
 

@@ -34,8 +34,8 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
 OTHERS = frozenset(
     PREFIX + each
     for each in (
-        "API_KEY", "DATA", "LOG_FORMAT", "MLFLOW", "MODEL_REPOSITORY", "RUNTIME", "SERVER",
-        "SETTINGS", "TRITON_HEADER",
+        "API_KEY", "CA_FILE", "DATA", "LOG_FORMAT", "MLFLOW", "MODEL_REPOSITORY", "RUNTIME",
+        "SERVER", "SETTINGS", "TRITON_HEADER",
     )
 )  # fmt: skip
 
