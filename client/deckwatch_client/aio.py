@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Self
@@ -81,7 +81,7 @@ class AsyncClient:
         camera: str | None = None,
         vessel: str | None = None,
         captured_at: datetime | str | None = None,
-    ) -> AsyncIterator[tuple[Picture, Result | DeckwatchError]]:
+    ) -> AsyncGenerator[tuple[Picture, Result | DeckwatchError], None]:
         """See `Client.classify_many`; `images` may be asynchronous as well.
 
         Closing the iterator (`contextlib.aclosing`), or cancelling the task that reads it, cancels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -110,7 +110,7 @@ class Client:
         camera: str | None = None,
         vessel: str | None = None,
         captured_at: datetime | str | None = None,
-    ) -> Iterator[tuple[Picture, Result | DeckwatchError]]:
+    ) -> Generator[tuple[Picture, Result | DeckwatchError], None, None]:
         """Recognise the fish in many pictures, several at a time; memory does not grow with them.
 
             for image, answer in client.classify_many(Path("trip").rglob("*.jpg")):

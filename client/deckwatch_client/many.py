@@ -6,7 +6,15 @@ Read from their source as places get free, so that memory does not grow with the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -20,7 +28,7 @@ HELD = 2
 
 def run(
     items: Iterable[Item], one: Callable[[Item], Answer], places: int, *, ordered: bool
-) -> Iterator[tuple[Item, Answer]]:
+) -> Generator[tuple[Item, Answer], None, None]:
     """Each item with its answer, from `places` threads; what `one` raises ends it.
 
     Closing it begins nothing more; what has begun ends unheard.
@@ -54,7 +62,7 @@ async def run_async(
     places: int,
     *,
     ordered: bool,
-) -> AsyncIterator[tuple[Item, Answer]]:
+) -> AsyncGenerator[tuple[Item, Answer], None]:
     """`run` with tasks; closing it cancels those that are not done."""
     turn = asyncio.Semaphore(places)
 

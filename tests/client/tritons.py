@@ -27,6 +27,7 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
     configured: list[int] = field(default_factory=lambda: [1])
     refusal: tuple[grpc.StatusCode, str] | None = None
     address: str = ""
+    credentials: grpc.ServerCredentials | None = None  # for TLS
     configs_read: int = 0
     inferences: int = 0
     # Called with the number of each inference; may abort it, or hold it up.
@@ -73,15 +74,19 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
     @property
     def host(self) -> str:
         """Address without its scheme."""
-        return self.address.removeprefix("grpc://")
+        return self.address.partition("://")[2]
 
     def start(self) -> None:
         """Serve, at the address of before if there was one."""
         # Without SO_REUSEPORT a port that somebody else took is an error, not half a server.
         self.server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)])
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self.server)
-        port = self.server.add_insecure_port(self.host or "127.0.0.1:0")
-        self.address = f"grpc://127.0.0.1:{port}"
+        place = self.host or "127.0.0.1:0"
+        if self.credentials is None:
+            self.address = f"grpc://127.0.0.1:{self.server.add_insecure_port(place)}"
+        else:
+            port = self.server.add_secure_port(place, self.credentials)
+            self.address = f"grpcs://127.0.0.1:{port}"
         self.server.start()
 
     def die(self) -> None:
