@@ -169,9 +169,19 @@ def test_in_a_real_bash(tmp_path: Path) -> None:
         assert bash.line("classify --verb\t") == "classify --verbose"
         assert bash.line("classify de\t") == "classify deck 4.jpg"
         assert bash.line("classify --image 'de\t") == "classify --image deck 4.jpg"
-        assert bash.line("augment_data --input_\t") == "augment_data --input_folder"
-        assert bash.line("create_fish_images --no_\t") == "create_fish_images --no_fish"
         assert bash.line(f"{BIN}/deckwatch prom\t") == f"{BIN}/deckwatch promote"
+
+
+def test_the_short_commands_ask_deckwatch_beside_them(tmp_path: Path) -> None:
+    """Whether or not the extra that they need is installed here."""
+    asked = tmp_path / "deckwatch"
+    asked.write_text("#!/bin/sh\necho plain\necho $_DECKWATCH_WORDS | tr ' ' '+'\n")
+    asked.chmod(0o755)
+    with bash_in(tmp_path) as bash:
+        for typed, command in {"augment_data": "augment", "create_fish_images": "crop"}.items():
+            assert bash.line(f"{tmp_path}/{typed} a b\t") == (
+                f"{tmp_path}/{typed} a deckwatch+{command}+a+b"
+            )
 
 
 def run(home: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
