@@ -95,7 +95,7 @@ class Feed:
         """End the thread, wherever it is."""
         self._closed.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=2.0)
 
     @property
     def _over(self) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BACKGROUND = "background"
 LOCK = ".lock"
 # Another value of these would have given other answers; what else is in run.json may change.
-SHAPING = ("folder", "rate_hz", "scene_change", "seconds", "background")
+SHAPING = ("rate_hz", "scene_change", "seconds", "background")
 # Of these as well, where fish of a camera's background are dropped while the run goes.
 SHAPING_CAMERAS = ("camera", "camera_from")
 
@@ -105,6 +105,9 @@ def differences(before: RunInfo, now: RunInfo) -> list[str]:
         found.append(
             f"its classes are {', '.join(before.codes)}, now they would be {', '.join(now.codes)}"
         )
+    folder = before.options.get("folder")
+    if folder not in (None, os.getcwd()):
+        found.append(f"its names start from {folder}, where the command has to be called")
     for name in (*SHAPING, *(SHAPING_CAMERAS if now.options.get("background") else ())):
         was, would_be = before.options.get(name), now.options.get(name)
         if was != would_be:
@@ -165,6 +168,8 @@ def begun(plan: Plan) -> RunInfo | None:
 def check(plan: Plan, now: RunInfo) -> RunInfo | None:
     """The run to go on with; None where a new one begins.
 
+    `now` keeps the folder that names start from, also where all that is given now is absolute.
+
     Raises:
         UsageError: it was begun with something else; the message names each difference.
         DeckwatchError: the folder cannot be written.
@@ -175,6 +180,8 @@ def check(plan: Plan, now: RunInfo) -> RunInfo | None:
         except OSError as error:
             raise disk_error(error, plan.out) from None
     before = begun(plan)
+    if before is not None and before.options.get("folder"):
+        now.options["folder"] = before.options["folder"]
     against = differences(before, now) if before is not None else []
     if against:
         raise UsageError(
