@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-# More decode no faster than the rest of a run can follow, and blur where in a file damage is.
-MAX_THREADS = 4
+# More decode faster than the rest of a run can follow.
+THREADS = min(4, available_cores())
 # Decoders hold back frames to put them in order; more than this are rare among cameras.
 REORDERED = 4
 # Grabs that fail one after another before a file counts as ended: 10 ms, or minutes of torn frames.
 ATTEMPTS = 10_000
 # A step back of the clock by more than this many seconds is a new recording, less is jitter.
 JITTER_S = 1.0
+# Ten years: no time of a video.
+FAR_S = 3e8
 
 
 class Capture:
@@ -39,18 +41,26 @@ class Capture:
     time_s: seconds since the start, of the frame grabbed last; -1 before the first.
     frame: its number, from 0.
     holes: whether pieces of the file were left out, so that leaps of the time are losses.
-    lead: by how many frames FFmpeg's complaints may precede the frame that they are about.
+    lead: by how many frames FFmpeg's complaints may precede the frame that they are about; None
+        with several threads, where it is not the same each time.
 
     Raises:
         BrokenVideo: nothing that can be read is there.
         TooManyPixels: its frames are over the budget.
     """
 
-    def __init__(self, name: str, parameters: Sequence[int] = (), *, holes: bool = False) -> None:
-        threads = max(1, min(MAX_THREADS, available_cores()))
+    def __init__(
+        self,
+        name: str,
+        parameters: Sequence[int] = (),
+        *,
+        threads: int = THREADS,
+        holes: bool = False,
+    ) -> None:
         self._video = _open(name, [cv2.CAP_PROP_N_THREADS, threads, *parameters])
         if not self._video.isOpened():
             raise BrokenVideo("it holds no video that can be read.")
+        self._video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # upright; OpenCV 4 leaves it off
         self._check(self._get(cv2.CAP_PROP_FRAME_WIDTH) * self._get(cv2.CAP_PROP_FRAME_HEIGHT))
         fps, frames = self._get(cv2.CAP_PROP_FPS), self._get(cv2.CAP_PROP_FRAME_COUNT)
         # Seconds from frame to frame where the container says it, else a 25th.
@@ -58,7 +68,7 @@ class Capture:
         # What the container says; None where it does not.
         self.duration_s = frames * self.interval_s if 0 < frames < 1e9 else None
         alone = int(self._get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
-        self.lead = threads - 1 + (0 if alone else REORDERED)
+        self.lead = None if threads > 1 else 1 if alone else REORDERED
         self.holes = holes
         self._offset = 0.0
         self.time_s = -1.0
@@ -97,10 +107,13 @@ class Capture:
         leap back (recordings joined end to end) the new times go on after the old ones. A time far
         behind the container's own end is damage.
         """
+        told_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000
         if self.frame == 0:
-            return max(0.0, self._get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            return told_s if 0 < told_s < FAR_S else 0.0
         next_s = self.time_s + self.interval_s
-        told_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000 + self._offset
+        if not -FAR_S < told_s < FAR_S:  # how some versions of OpenCV say that there is none
+            return next_s
+        told_s += self._offset
         if self.duration_s is not None and told_s > 1.5 * self.duration_s + 60:
             return next_s
         if told_s > self.time_s:
@@ -127,8 +140,8 @@ class Capture:
         self.close()
 
 
-def open_file(path: str) -> Capture:
-    """A video file.
+def open_file(path: str, *, threads: int = THREADS) -> Capture:
+    """A video file, decoded by some threads.
 
     Raises:
         UnreadableImage: it is missing, a directory or not permitted.
@@ -153,9 +166,9 @@ def open_file(path: str) -> Capture:
         # A hole up to the end is a file cut short, which FFmpeg can read.
         if gone and gone != [(gone[0][0], os.path.getsize(path))]:
             with tempfile.TemporaryDirectory(prefix="deckwatch-video-") as folder:
-                return Capture(covered(path, gone, folder), holes=True)
+                return Capture(covered(path, gone, folder), threads=threads, holes=True)
         # "file:" keeps a name with a colon from being taken for a protocol.
-        return Capture(f"file:{path}")
+        return Capture(f"file:{path}", threads=threads)
     except BrokenVideo:
         if gone is None:
             raise BrokenVideo(

@@ -47,6 +47,10 @@ class Torn:
     until_s: float | None
 
 
+class Disturbed(Exception):  # noqa: N818
+    """There is damage somewhere ahead of the frames given so far."""
+
+
 class Complaints:
     """What FFmpeg writes to standard error, taken away from there; for a process of its own."""
 
@@ -68,7 +72,12 @@ class Complaints:
 
 
 def sound_frames(video: Capture, complaints: Complaints) -> Iterator[Sound | Torn]:
-    """The sound frames in order, and what is torn between them, told when it is over."""
+    """The sound frames in order, and what is torn between them, told when it is over.
+
+    Raises:
+        Disturbed: there is damage, and several threads are decoding: by one thread it can be told
+            where.
+    """
     complaints.heard()  # what was said while opening is said again of the frames
     torn: Torn | None = None
     settled, complained_s, last_s = 0, 0.0, -video.interval_s
@@ -76,6 +85,8 @@ def sound_frames(video: Capture, complaints: Complaints) -> Iterator[Sound | Tor
         leapt = video.holes and video.time_s - last_s > 2.5 * video.interval_s
         complained = complaints.heard()
         if complained or missed or leapt:
+            if video.lead is None:
+                raise Disturbed
             start_s = last_s + video.interval_s if missed or leapt else video.time_s
             torn = torn or Torn(start_s, video.frame, None)
             settled = max(settled, video.frame + (video.lead if complained else 0))

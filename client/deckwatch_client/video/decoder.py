@@ -6,10 +6,11 @@ Decoding has a process of its own, since a torn file may crash FFmpeg, a dead ca
 and its log, which tells the torn frames from the sound ones, goes to standard error alone. It works
 one frame ahead of its reader: the pipe holds no more.
 
-In: one line of JSON with `source`, `options`, `after_s`; then the pipe is held open. When it is
-closed the process ends. Out: JSON objects, each after its length in bytes; those that say `shape`
-are followed by as many bytes of pixels. `kind` is "frame", "torn", "alive" (nothing else for a
-while), "failed" or "end".
+In: lines of JSON, the first with `source`; when the pipe is closed the process ends. With `options`
+and `after_s` the first line asks for the frames to take; without, each further line asks for the
+frame at its `time_s`. Out: JSON objects, each after its length in bytes; those that say `shape` are
+followed by as many bytes of pixels. `kind` is "frame", "torn", "none" (no frame at that time),
+"alive" (nothing else for a while), "failed", "ready" (to be asked) or "end".
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from deckwatch_client.video.capture import open_file
-from deckwatch_client.video.damage import Complaints, Torn
+from deckwatch_client.video.capture import THREADS, open_file
+from deckwatch_client.video.damage import Complaints, Disturbed, Torn
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_client.video.reader import LENGTH
-from deckwatch_client.video.sampling import Passed, Taken, taken_frames
-from deckwatch_vision.errors import ImageError, to_wire
+from deckwatch_client.video.sampling import DIGITS, Passed, Taken, taken_frames
+from deckwatch_vision.errors import BrokenVideo, ImageError, to_wire
 from deckwatch_vision.likeness import perceptual_hash
 
 # Seconds without a frame after which the reader hears that this process is still at work.
@@ -64,34 +66,78 @@ class Speaker:
 
 
 def main() -> int:
-    """Serve one request; returns the exit status."""
+    """Serve one reader; returns the exit status."""
     # The pipe keeps the number 1 free for whatever a library prints.
     speaker = Speaker(os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # With it set, OpenCV takes FFmpeg's log over and writes it elsewhere.
-    os.environ.pop("OPENCV_FFMPEG_LOGLEVEL", None)
-    os.environ.pop("OPENCV_FFMPEG_DEBUG", None)
-    asked = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_leave_with_reader, daemon=True).start()
-
+    # With these set, OpenCV takes FFmpeg's log over and writes it elsewhere.
+    for name in ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_FFMPEG_DEBUG"):
+        os.environ.pop(name, None)
     complaints = Complaints()
     complaints.redirect()
+    requests = _requests()
+    asked = next(requests)
     try:
-        with open_file(asked["source"]) as video:
-            options = VideoOptions(**asked["options"])
-            for found in taken_frames(video, options, complaints, asked["after_s"]):
-                speaker.tell(found)
+        if "options" not in asked:
+            _read_again(asked["source"], requests, speaker)
+            return 0
+        threading.Thread(target=_leave_with_reader, args=[requests], daemon=True).start()
+        _take(asked, complaints, speaker)
     except ImageError as error:
         speaker.say("failed", error=to_wire(error))
     except BrokenPipeError:
         return 0
+    except Exception as error:  # whatever it is, it costs one video and not the run
+        told = f"the decoder failed ({type(error).__name__}: {error}). Please report this."
+        speaker.say("failed", error=to_wire(BrokenVideo(told)))
     speaker.say("end")
     return 0
 
 
-def _leave_with_reader() -> None:
+def _take(asked: dict[str, Any], complaints: Complaints, speaker: Speaker) -> None:
+    """Tell the frames to take and the torn spans."""
+    options, after_s = VideoOptions(**asked["options"]), asked["after_s"]
+    # Several threads decode ahead, and so complain some frames early, once more and once less. A
+    # damaged video is read anew by one thread: what is taken must be the same each time.
+    for threads in (THREADS, 1):
+        with open_file(asked["source"], threads=threads) as video:
+            try:
+                for found in taken_frames(video, options, complaints, after_s):
+                    speaker.tell(found)
+                    if not isinstance(found, Passed):
+                        after_s = found.time_s
+                return
+            except Disturbed:
+                continue
+
+
+def _read_again(source: str, requests: Iterator[dict[str, Any]], speaker: Speaker) -> None:
+    """Answer each request for a frame; fast in rising order, started anew for an earlier one."""
+    video = open_file(source)
+    speaker.say("ready")
+    for asked in requests:
+        time_s = asked["time_s"]
+        if round(video.time_s, DIGITS) > time_s:
+            video.close()
+            video = open_file(source)
+        while round(video.time_s, DIGITS) < time_s and video.next_frame() is not None:
+            pass
+        if round(video.time_s, DIGITS) == time_s:
+            speaker.tell(Taken(time_s, video.frame, video.pixels()))
+        else:
+            speaker.say("none")
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """What the reader asks, until it closes the pipe."""
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        for line in pipe:
+            yield json.loads(line)
+
+
+def _leave_with_reader(requests: Iterator[dict[str, Any]]) -> None:
     """End this process when the other end of standard input is closed, however that came."""
-    while os.read(0, 1):
+    for _ in requests:
         pass
     os._exit(0)
 

@@ -9,12 +9,9 @@ for taken in sample("trip/haul.mp4", VideoOptions(rate_hz=2), after=None):
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-
-import numpy as np
 
 from deckwatch_client.records import Moment, frame_name
 from deckwatch_client.video.options import VideoOptions
@@ -22,6 +19,7 @@ from deckwatch_client.video.reader import Decoder
 from deckwatch_vision.errors import BrokenVideo, ImageError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
@@ -73,9 +71,11 @@ def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Itera
             the first frame.
     """
     last = after
-    with Decoder(source, options, after.time_s if after else None) as decoder:
+    after_s = after.time_s if after else None
+    with Decoder(source, options=options.as_dict(), after_s=after_s) as decoder:
         try:
-            for told, pixels in decoder:
+            while (answer := decoder.answer())[0]["kind"] != "end":
+                told, pixels = answer
                 last = Moment(source, float(told["time_s"]), int(told["frame"]))
                 if pixels is not None:
                     yield Frame(last, pixels, str(told["looks"]))
@@ -108,14 +108,12 @@ class FrameReader:
     """
 
     def __init__(self, video: str) -> None:
-        # Read by FFmpeg once, at the first video of this process: its complaints about each torn
-        # block would bury the program's own words.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        from deckwatch_client.video.capture import open_file
-
-        self._path = video
-        self._open = open_file
-        self._video = open_file(video)
+        self._decoder = Decoder(video)
+        try:
+            self._decoder.answer()
+        except ImageError:
+            self.close()
+            raise
 
     def pixels(self, moment: Moment) -> Pixels:
         """Upright RGB uint8 [H,W,3] of the frame that `sample` gave with this moment.
@@ -123,25 +121,18 @@ class FrameReader:
         Raises:
             BrokenVideo: there is no such frame: the file was changed since.
         """
-        if self._time_s > moment.time_s:
-            self.close()
-            self._video = self._open(self._path)
-        while self._time_s < moment.time_s and self._video.next_frame() is not None:
-            pass
-        if self._time_s != moment.time_s:
+        self._decoder.ask(time_s=moment.time_s)
+        pixels = self._decoder.answer()[1]
+        if pixels is None:
             raise BrokenVideo(
-                f"{self._path} has no frame at {moment.time_s:.3f} s. Run again: the file is not "
+                f"{moment.video} has no frame at {moment.time_s:.3f} s. Run again: the file is not "
                 "the one that the results were made of."
             )
-        return self._video.pixels()
+        return pixels
 
     def close(self) -> None:
         """Let go of the file."""
-        self._video.close()
-
-    @property
-    def _time_s(self) -> float:
-        return round(self._video.time_s, 3)
+        self._decoder.close()
 
     def __enter__(self) -> Self:
         return self

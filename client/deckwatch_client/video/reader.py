@@ -10,13 +10,11 @@ import select
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from io import FileIO
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from deckwatch_client.video.options import VideoOptions
 from deckwatch_vision.errors import BrokenVideo, from_wire
 
 if TYPE_CHECKING:
@@ -35,12 +33,14 @@ LENGTH = struct.Struct(">I")
 
 
 class Decoder:
-    """One video being decoded; iterate once, in one thread, as a context manager.
+    """The decoder at work on one video; use it in one thread and as a context manager.
 
-    Gives what `decoder` says of each frame, with its pixels, and of each torn span, with None.
+    Args:
+        source: path or URL.
+        request: what else `decoder` is to know, by name.
     """
 
-    def __init__(self, source: str, options: VideoOptions, after_s: float | None) -> None:
+    def __init__(self, source: str, **request: Any) -> None:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         with contextlib.suppress(OSError):  # a smaller pipe only costs more changes of process
@@ -55,27 +55,30 @@ class Decoder:
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        # The source may be a URL with a password, which has no place in a list of processes.
-        asked = {"source": os.fspath(source), "options": options.as_dict(), "after_s": after_s}
-        with contextlib.suppress(BrokenPipeError):  # its end is noticed at the first read
-            self._ask.write(json.dumps(asked).encode() + b"\n")
+        # Not an argument: a URL with a password has no place in a list of processes.
+        self.ask(source=os.fspath(source), **request)
 
-    def __iter__(self) -> Iterator[tuple[dict[str, Any], Pixels | None]]:
-        """What is found, in order.
+    def ask(self, **request: Any) -> None:
+        """Send one request."""
+        with contextlib.suppress(BrokenPipeError):  # its end is noticed at the next answer
+            self._ask.write(json.dumps(request).encode() + b"\n")
+
+    def answer(self) -> tuple[dict[str, Any], Pixels | None]:
+        """The next thing it says, and the pixels [H,W,3] that belong to it.
 
         Raises:
-            ImageError: what the decoder said of the video, or that it crashed or hung.
+            ImageError: what it said of the video, or that it crashed or hung.
         """
         while True:
-            told = self._told()
-            if told["kind"] == "frame":
-                yield told, self._pixels(told["shape"])
-            elif told["kind"] == "torn":
-                yield told, None
-            elif told["kind"] == "failed":
+            length = bytearray(LENGTH.size)
+            self._read(memoryview(length))
+            line = bytearray(LENGTH.unpack(length)[0])
+            self._read(memoryview(line))
+            told: dict[str, Any] = json.loads(line)
+            if told["kind"] == "failed":
                 raise from_wire(told["error"]) or BrokenVideo(told["error"])
-            elif told["kind"] == "end":
-                return
+            if told["kind"] != "alive":
+                return told, self._pixels(told["shape"]) if "shape" in told else None
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -83,13 +86,6 @@ class Decoder:
         self._process.wait()
         self._ask.close()
         self._answer.close()
-
-    def _told(self) -> dict[str, Any]:
-        length = bytearray(LENGTH.size)
-        self._read(memoryview(length))
-        told = bytearray(LENGTH.unpack(length)[0])
-        self._read(memoryview(told))
-        return dict(json.loads(told))
 
     def _pixels(self, shape: list[int]) -> Pixels:
         pixels = np.empty(shape, np.uint8)

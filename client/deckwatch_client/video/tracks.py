@@ -102,9 +102,9 @@ def _tracker() -> Any:
     def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
         return 1 - generalised_iou(one, other)
 
-    # A pair is worth as much as ending one track and starting another; laptrack's own choice would
-    # depend on what else is in the video.
-    alone = CUTOFF / 2
+    # To be alone costs as much as the worst pair, so that whatever may be paired is; laptrack's own
+    # choice would depend on what else is in the video.
+    alone = CUTOFF
     settings: dict[str, Any] = {
         "metric": apart, "cutoff": CUTOFF, "track_start_cost": alone, "track_end_cost": alone,
         "gap_closing_metric": apart, "gap_closing_cutoff": CUTOFF,
