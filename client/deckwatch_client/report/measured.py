@@ -11,7 +11,6 @@ from deckwatch_client.run_info import RunInfo
 from deckwatch_serving.repository import find_repository, open_release
 from deckwatch_vision.errors import ReleaseError
 from deckwatch_vision.release import Release
-from deckwatch_vision.species import DEMO, NCFM
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +50,17 @@ def release_of(info: RunInfo, repository: Path | None) -> Release | None:
     return found if same else None
 
 
-def with_species(info: RunInfo, release: Release | None) -> tuple[RunInfo, bool]:
-    """The run with its classes in full, and whether it is known which of them are sensitive.
+def with_species(info: RunInfo, release: Release | None) -> tuple[RunInfo, tuple[str, ...]]:
+    """The run with its classes in full, and the codes of those of which nothing is known.
 
-    A file of `classify --json` lines holds the codes alone: the release, or the label sets that
-    come with Deckwatch, know more.
+    A file of `classify --json` lines holds codes alone. The release knows what they mean; without
+    it only those that come with Deckwatch are known, and an unknown one may well be sensitive.
     """
-    if any(one.common_name != one.code for one in info.species):
-        return info, True
+    if info.deckwatch:  # run.json tells
+        return info, ()
     if release is not None:
-        return replace(info, species=tuple(release.labels)), True
-    known = {one.code: one for one in (*DEMO, *NCFM)}
-    if all(code in known for code in info.codes):
-        return replace(info, species=tuple(known[code] for code in info.codes)), True
-    return info, any(one.sensitive for one in info.species)
+        return replace(info, species=tuple(release.labels)), ()
+    return info, tuple(one.code for one in info.species if one.common_name == one.code)
 
 
 def figure(release: Release | None, *keys: str) -> Measured | None:

@@ -30,7 +30,8 @@ class MovedPictures(PixelSource):
             return super().path(name)
         parts = [part for part in Path(name).parts if part not in (os.sep, os.pardir)]
         ends = [self.base.joinpath(*parts[first:]) for first in range(len(parts))]
-        return str(next((end for end in ends if end.is_file()), ends[0] if ends else self.base))
+        first = ends[0] if ends else self.base
+        return str(next((end for end in ends if os.path.isfile(end)), first))
 
     def pixels(self, record: Record) -> NDArray[np.uint8]:
         """See PixelSource. Raises UnreadableImage also where another picture has this name."""

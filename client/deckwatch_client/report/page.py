@@ -74,7 +74,7 @@ def write(
     options = options or ReportOptions()
     info, records = read_run(results)
     release = release_of(info, options.repository)
-    info, known = with_species(info, release)
+    info, unknown = with_species(info, release)
     tally = Tally(info, shown=options.thumbnails, suspect=options.suspect)
     tally.take(track(records, "Reading"))
     if not tally.pictures and not tally.failures:
@@ -88,7 +88,7 @@ def write(
         source.close()
     page = Page(options.title, sections.lead(tally), contents=True)
     sections.add_glance(page, tally)
-    review.add_sensitive(page, known=known)
+    review.add_sensitive(page, unknown=unknown)
     sections.add_counts(page, tally, release)
     sections.add_timeline(page, tally)
     review.add_unsure(page)

@@ -47,19 +47,18 @@ class Review:
     def _lists(self, suspects: Suspects) -> tuple[tuple[Shortlist[Animal], int], ...]:
         return (suspects.called, self._each), (suspects.otherwise, (self._each + 1) // 2)
 
-    def add_sensitive(self, page: Page, *, known: bool) -> None:
-        """Sensitive species, the most frequent first; `known` is whether the run tells which."""
+    def add_sensitive(self, page: Page, *, unknown: Sequence[str]) -> None:
+        """Sensitive species, the most frequent first; `unknown` classes may be sensitive too."""
         page.heading("Sensitive species")
-        if not known:
+        if unknown:
             page.note(
-                "These results do not say which species are sensitive. Name the model repository "
-                "of the release with --repository, or make the report from the folder that "
-                "`deckwatch batch` wrote."
+                f"These results do not say whether {', '.join(map(printable, unknown))} are "
+                "sensitive. Name the model repository of the release with --repository, or make "
+                "the report from the folder that `deckwatch batch` wrote."
             )
-            return
         tally = self._tally
         if not tally.sensitive:
-            page.text("The release knows no sensitive species.")
+            page.text("None of the classes is known to be sensitive.")
             return
         page.text(
             "Look through these by eye. They are sorted by likelihood; below each species stand "

@@ -76,12 +76,13 @@ class Times:
 
         Seasons stand apart, and so does what a camera took with its clock reset to 1970.
         """
-        hours = sorted({hour for camera in self._cameras.values() for hour in camera.hours})
-        starts = [
-            place for place, hour in enumerate(hours) if not place or hour - hours[place - 1] > GAP
-        ]
-        ends = [*starts[1:], len(hours)]
-        return [(hours[start], hours[end - 1]) for start, end in zip(starts, ends, strict=True)]
+        found: list[tuple[datetime, datetime]] = []
+        for hour in sorted({hour for camera in self._cameras.values() for hour in camera.hours}):
+            if found and hour - found[-1][1] <= GAP:
+                found[-1] = found[-1][0], hour
+            else:
+                found.append((hour, hour))
+        return found
 
     def _camera(self) -> Camera:
         return Camera(self._seen())

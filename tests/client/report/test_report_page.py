@@ -1,0 +1,422 @@
+"""The page: what it tells, what it shows, and that nothing it is given can do harm."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deckwatch_client.records import Record
+from deckwatch_client.report import page
+from deckwatch_client.report.failures import CURES
+from deckwatch_client.report.page import ReportOptions
+from deckwatch_serving.repository import open_release
+from deckwatch_vision.errors import (
+    BrokenImage,
+    DeckwatchError,
+    ImageError,
+    RateLimited,
+    ReleaseError,
+    ServerError,
+    UsageError,
+)
+from deckwatch_vision.images import decode
+from tests.client.report import runs
+from tests.client.report.runs import INFO, failure, fish, frame, record, season, write_run
+from tests.tiny_release import write_release_file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A season's pictures, and its run in out/."""
+    folder = tmp_path_factory.mktemp("season")
+    season(folder)
+    return folder
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The season's folder as the working folder."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class Text(HTMLParser):
+    """A page's words, the tags in it, and its sections."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def __str__(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def made(run: Path, out: Path, **options: object) -> str:
+    page.write(run, out, ReportOptions(**options), tell=lambda _: None)  # type: ignore[arg-type]
+    return out.read_text()
+
+
+def rows(content: str, caption: str) -> list[list[str]]:
+    """The cells of the table with this caption."""
+    table = content[content.index(f"<caption>{caption}") :]
+    table = table[: table.index("</table>")]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    return [[html.unescape(cell) for cell in row] for row in cells]
+
+
+def thumbnails(content: str) -> Iterator[np.ndarray]:
+    for data in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', content):
+        yield decode(base64.b64decode(data))
+
+
+def test_the_page_tells_the_season(here: Path, tmp_path: Path) -> None:
+    content = made(here / "out", tmp_path / "report.html")
+    words = str(Text(content))
+    assert "26 pictures, 3 cameras, 2026-05-05 to 2026-05-06; recognised by tiny 1" in words
+    # Sums over the fish of runs.season: six of each picture's fish.
+    assert rows(content, "24 fish found, by species") == [
+        ["OTHER (other fish)", "12", "9.6", "7 to 12", ""],
+        ["SHARK", "6", "5.4", "4 to 6", "sensitive"],
+        ["RAY", "6", "6.6", "4 to 9", "sensitive"],
+        ["no fish after all", "", "2.4", "0 to 6", ""],
+    ]
+    assert "SHARK: 6 called so, 0 perhaps" in words
+    assert "RAY: 6 called so, 6 perhaps" in words
+    assert "In 1 of 26 pictures the two likeliest classes are less than 20 %" in words
+    assert ["1", "broken-image", CURES["broken-image"]] in rows(content, "Pictures that were not")
+    assert "truncated JPEG. Copy it again" in words
+    assert "Left out: 1 find" in words
+    assert "recurse yes" in words
+    assert "Deckwatch 9.8.7" in words
+    assert "Trained on none: weights written by hand. Licence: CC0-1.0." in words
+
+
+def test_the_sections_come_in_order_and_the_contents_lead_to_them(
+    here: Path, tmp_path: Path
+) -> None:
+    content = made(here / "out", tmp_path / "report.html")
+    heads = re.findall(r'<h2 id="([^"]+)">([^<]+)</h2>', content)
+    assert [text for _, text in heads] == [
+        "At a glance", "Sensitive species", "Counts per species", "Timeline",
+        "Pictures the model is unsure of", "Failures", "Left out as background",
+        "Release and settings",
+    ]  # fmt: skip
+    assert re.findall(r'<a href="#([^"]+)">([^<]+)</a>', content) == heads
+    levels = [int(tag[1]) for tag, _ in Text(content).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_same_run_gives_the_same_bytes(here: Path, tmp_path: Path) -> None:
+    assert made(here / "out", tmp_path / "a.html") == made(here / "out", tmp_path / "b.html")
+
+
+def test_the_timeline_is_drawn_and_told(here: Path, tmp_path: Path) -> None:
+    content = made(here / "out", tmp_path / "report.html")
+    labels = [tag["aria-label"] for name, tag in Text(content).tags if tag.get("role") == "img"]
+    assert len(labels) == 3
+    assert (labels[0] or "").startswith("deck-1, 2026-05-05 to 2026-05-06: ")
+    cameras = rows(content, "Cameras")
+    assert [row[0] for row in cameras] == ["deck-1", "deck-2", "deck-3"]
+    assert sum(int(row[1]) for row in cameras) == 26
+    assert sum(int(row[2]) for row in cameras) == 24
+    assert sum(int(row[5]) for row in cameras) == 4  # every seventh of 24
+    # Every bar's title says what it stands for, so that bars and table cannot differ.
+    titles = re.findall(r"<title>2026-\d\d-\d\d \d\d:00: (\d+) (SHARK|RAY|OTHER)", content)
+    drawn = {code: sum(int(n) for n, each in titles if each == code) for code in ("SHARK", "RAY")}
+    timed = [n for n in range(24) if n % 7]
+    assert drawn == {
+        "SHARK": sum(n % 4 == 1 for n in timed), "RAY": sum(n % 4 == 3 for n in timed)
+    }  # fmt: skip
+
+
+def test_names_and_messages_are_text(tmp_path: Path) -> None:
+    hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+    info = replace(INFO, deckwatch=hostile, options={hostile: {hostile: [hostile]}})
+    run = write_run(
+        tmp_path / "out",
+        [
+            record(hostile, fish("SHARK"), camera=hostile, at=hostile),
+            record("a\u202e.jpg", fish({"OTHER": 0.5, "SHARK": 0.4}), camera=hostile),
+            record("b.jpg", camera=hostile, likelihoods={"NoF": 0.5, "RAY": 0.5}),
+            record("c.jpg", static=(fish("RAY"),), camera=hostile),
+            frame(hostile, 3.0, fish("RAY"), at=None),
+            failure(hostile, BrokenImage(hostile)),
+            record("bad\udcff.jpg", fish("RAY")),
+        ],
+        info,
+    )
+    content = made(run, tmp_path / "report.html", title=hostile)
+    parsed = Text(content)
+    names = {tag for tag, _ in parsed.tags}
+    assert "script" not in names
+    assert not {"onerror", "onload", "onclick"} & {key for _, given in parsed.tags for key in given}
+    for _, given in parsed.tags:
+        address = given.get("src") or given.get("href") or "#"
+        assert address.startswith(("data:image/jpeg;base64,", "#"))
+    assert hostile in " ".join(parsed.words)
+    assert "\u202e" not in content
+    assert "a\\u202e.jpg" in content
+    assert "bad\\udcff.jpg" in content
+
+
+def test_the_policy_lets_nothing_run_or_leave(here: Path, tmp_path: Path) -> None:
+    parsed = Text(made(here / "out", tmp_path / "report.html"))
+    policy = [tag["content"] for _, tag in parsed.tags if "http-equiv" in tag]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_a_fish_is_shown_close_up_and_where_it_is(tmp_path: Path) -> None:
+    found = fish("SHARK", (20, 30, 80, 60))
+    runs.write_picture(tmp_path / "a.jpg", found)
+    run = write_run(tmp_path / "out", [record(str(tmp_path / "a.jpg"), found)])
+    close, whole = thumbnails(made(run, tmp_path / "report.html"))
+    assert max(close.shape) == 160
+    assert whole.shape[:2] == (165, 220)
+    middle = close[close.shape[0] // 2, close.shape[1] // 2].astype(int)
+    assert abs(middle - (200, 30, 30)).max() < 12
+    assert abs(close[3, 3].astype(int) - 110).max() < 12  # some of the deck round it
+    edge = whole[round(30 * 1.375), 60].astype(int)
+    assert edge[0] > 180 > edge[2] + 80  # the outline is yellow
+
+
+def test_lists_are_bounded_and_their_rest_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deckwatch_client.report.review.ROWS", 5)
+    monkeypatch.setattr("deckwatch_client.report.tally.ROWS", 5)
+    monkeypatch.setattr("deckwatch_client.report.failures.ROWS", 5)
+    records: list[Record] = [
+        record(f"{n:03}.jpg", fish({"SHARK": 0.5 + n / 100})) for n in range(40)
+    ]
+    records += [failure(f"x{n}.jpg", BrokenImage("torn")) for n in range(9)]
+    run = write_run(tmp_path / "out", records)
+    content = made(run, tmp_path / "report.html", thumbnails=3)
+    words = str(Text(content))
+    assert len(list(thumbnails(content))) == 3  # all of them grey
+    shown = re.findall(r"<strong>SHARK ([^<]+)</strong>", content)
+    assert shown == ["89\N{NO-BREAK SPACE}%", "88\N{NO-BREAK SPACE}%", "87\N{NO-BREAK SPACE}%"]
+    assert "37 more called SHARK" in words
+    assert [row[3] for row in rows(content, "More animals called SHARK")] == [
+        f"{n:03}.jpg" for n in (36, 35, 34, 33, 32)
+    ]
+    assert "32 more are in the results." in words
+    assert "broken-image: 9 files, the first 5" in words
+    assert "4 more are in the results." in words
+
+
+def test_no_thumbnails_means_no_picture_is_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [record("gone.jpg", fish("SHARK"))])
+    told: list[str] = []
+    written = page.write(run, tmp_path / "r.html", ReportOptions(thumbnails=0), tell=told.append)
+    assert (written.gone, told) == (0, [])
+    content = (tmp_path / "r.html").read_text()
+    assert "<img" not in content
+    assert [row[3] for row in rows(content, "More animals called SHARK")] == ["gone.jpg"]
+
+
+def test_many_sensitive_species_share_the_room(tmp_path: Path) -> None:
+    species = runs.many_species(30)
+    info = replace(INFO, species=species)
+    likelihoods = {one.code: 0.0 for one in species}
+    records = []
+    for one in species[1:]:
+        for n in range(4):
+            row = likelihoods | {one.code: 0.9, "NoF": 0.1}
+            found = replace(fish("OTHER"), label=one.code, likelihoods=row)
+            one_record = record(f"{one.code}-{n}.jpg", found)
+            assert one_record.result
+            result = replace(one_record.result, label=one.code, likelihoods=row)
+            records.append(replace(one_record, result=result))
+    run = write_run(tmp_path / "out", records, info)
+    content = made(run, tmp_path / "report.html", thumbnails=10)
+    assert len(list(thumbnails(content))) == 60  # two for each of 30, instead of four
+
+
+def test_a_missing_picture_is_grey_and_told_once(tmp_path: Path) -> None:
+    found = fish("SHARK"), fish({"SHARK": 0.6, "RAY": 0.3}, (70, 60, 120, 100))
+    run = write_run(tmp_path / "out", [record("gone.jpg", *found)])
+    told: list[str] = []
+    written = page.write(run, tmp_path / "report.html", tell=told.append)
+    assert written.gone == 1
+    assert len(told) == 1
+    assert told[0].startswith("gone.jpg: there is no such file")
+    content = (tmp_path / "report.html").read_text()
+    assert content.count('alt="gone.jpg: the picture could not be read"') == 3
+    assert len({picture.tobytes() for picture in thumbnails(content)}) == 1
+
+
+def test_moved_pictures_are_found_by_the_end_of_their_name(here: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    options = ReportOptions(pictures=here / "trip")
+    written = page.write(here / "out", tmp_path / "moved.html", options, tell=told.append)
+    assert (written.gone, told) == (0, [])
+    assert (tmp_path / "moved.html").read_text() == made(here / "out", tmp_path / "here.html")
+
+
+def test_another_picture_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
+    found = fish("SHARK")
+    runs.write_picture(tmp_path / "new" / "0001.jpg", found, colour=(30, 30, 200))
+    digest = runs.write_picture(tmp_path / "old" / "0001.jpg", found)
+    one = record("card/0001.jpg", found)
+    assert one.result
+    known = replace(one.result, image=replace(one.result.image, sha256=digest))
+    run = write_run(tmp_path / "out", [replace(one, result=known)])
+    for where, gone in (("old", 0), ("new", 1)):
+        options = ReportOptions(pictures=tmp_path / where)
+        assert page.write(run, tmp_path / "r.html", options, tell=lambda _: None).gone == gone
+
+
+def test_a_video_is_counted_by_its_tracks(tmp_path: Path) -> None:
+    frames = [
+        frame("haul.mp4", float(n), fish("SHARK"), fish("OTHER"), tracks=[1, None], at=None)
+        for n in range(10)
+    ]
+    run = write_run(tmp_path / "out", frames)
+    content = made(run, tmp_path / "report.html", thumbnails=2)
+    words = str(Text(content))
+    assert "10 frames of 1 video" in words
+    table = rows(content, "11 fish found, by species")
+    assert ["SHARK", "1", "1", "0.9", "0 to 1", "sensitive"] in table
+    assert ["OTHER (other fish)", "10", "10", "9.0", "7 to 10", ""] in table
+    assert "followed through 10 frames" in words
+    assert "haul.mp4, hours:minutes since its start" in words
+
+
+def test_of_a_minute_of_doubtful_video_one_frame_is_shown(tmp_path: Path) -> None:
+    frames = [
+        frame(
+            "haul.mp4",
+            n * 10.0,
+            at=None,
+            likelihoods={"NoF": 0.5 + n / 1000, "RAY": 0.5 - n / 1000},
+        )
+        for n in range(12)
+    ]
+    run = write_run(tmp_path / "out", frames)
+    content = made(run, tmp_path / "report.html")
+    assert "In 12 of 12 pictures" in content
+    shown = re.findall(r"<small>(haul.mp4#t=[0-9.]+)</small>", content)
+    assert shown == ["haul.mp4#t=000000.000", "haul.mp4#t=000060.000"]
+
+
+def test_a_run_without_doubt_failures_or_background_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [record("a.jpg", at=None, camera=None)])
+    words = str(Text(made(run, tmp_path / "report.html")))
+    assert "None: the two likeliest classes differ by 20 % or more." in words
+    assert "None: every picture was recognised." in words
+    assert "No picture says when it was taken, so there is no timeline." in words
+    assert "Left out as background" not in words
+    assert "camera not known" in words
+
+
+def test_a_run_of_failures_alone_is_told(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [failure("a.jpg", BrokenImage("torn"))])
+    content = made(run, tmp_path / "report.html")
+    assert "0 pictures, 0 cameras; recognised by tiny 1" in str(Text(content))
+    assert rows(content, "Pictures that were not recognised")[0][:2] == ["1", "broken-image"]
+
+
+def test_an_empty_run_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [])
+    with pytest.raises(UsageError, match="holds no record"):
+        made(run, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_accuracy_is_that_of_the_release_which_answered(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    figures = {
+        "detector": {"recall": [0.7158, 0.648, 0.7752], "precision": 0.8291},
+        "species": {"calibration_error": [0.0343, 0.0268, 0.0526]},
+    }
+    scored = replace(open_release(tiny_repository), scorecard={"valid": figures})
+    repository = tmp_path / "repository"
+    (repository / "deckwatch" / "1").mkdir(parents=True)
+    write_release_file(repository, scored)
+    run = write_run(tmp_path / "out", [record(f"{n}.jpg", fish("OTHER")) for n in range(100)])
+    words = str(Text(made(run, tmp_path / "a.html", repository=repository)))
+    assert "72 % (65 to 78) of the fish were found, and 83 % of the finds lay on one" in words
+    assert "off by 3.4 % (2.7 to 5.3) on average, about 3 of these 100 fish" in words
+    # Another version's figures would be a lie.
+    later = replace(INFO, release=replace(INFO.release, version=2))
+    write_release_file(repository, replace(scored, name="other"))
+    words = str(Text(made(run, tmp_path / "b.html", repository=repository)))
+    assert "was not at hand" in words
+    write_run(tmp_path / "out", [record("a.jpg")], later)
+    with pytest.raises(ReleaseError, match="No release of version 2"):
+        made(run, tmp_path / "c.html", repository=repository)
+    assert "was not at hand" in made(run, tmp_path / "d.html")
+
+
+def test_plain_results_are_told_with_what_the_codes_say(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [record("a.jpg", fish("SHARK"))], info=None)
+    content = made(run / "results.jsonl", tmp_path / "report.html")
+    assert "SHARK: 1 called so" in str(Text(content))
+
+
+def test_unknown_classes_are_not_taken_for_harmless(tmp_path: Path) -> None:
+    one = record("a.jpg")
+    assert one.result
+    strange = replace(one.result, label="COD", likelihoods={"NoF": 0.1, "COD": 0.9})
+    run = write_run(tmp_path / "out", [replace(one, result=strange)], info=None)
+    assert "do not say whether COD are sensitive" in made(run, tmp_path / "report.html")
+
+
+def test_records_of_other_classes_are_refused(tmp_path: Path) -> None:
+    one = record("b.jpg")
+    assert one.result
+    strange = replace(one.result, label="COD", likelihoods={"NoF": 0.1, "COD": 0.9})
+    run = write_run(tmp_path / "out", [record("a.jpg"), replace(one, result=strange)])
+    with pytest.raises(UsageError, match=r"b\.jpg was recognised with the classes NoF, COD"):
+        made(run, tmp_path / "report.html")
+
+
+def test_two_versions_in_one_run_are_said(tmp_path: Path) -> None:
+    one = record("b.jpg")
+    assert one.result
+    second = replace(one.result, release=replace(one.result.release, version=2))
+    run = write_run(tmp_path / "out", [record("a.jpg"), replace(one, result=second)])
+    words = str(Text(made(run, tmp_path / "report.html")))
+    assert "tiny 1 (1 picture), tiny 2 (1 picture)" in words
+    assert "More than one version answered" in words
+
+
+def test_every_failure_of_a_picture_has_a_cure() -> None:
+    def below(kind: type[DeckwatchError]) -> Iterator[type[DeckwatchError]]:
+        yield kind
+        for each in kind.__subclasses__():
+            yield from below(each)
+
+    codes = {
+        each.code
+        for kind in (ImageError, ServerError, RateLimited)
+        for each in below(kind)
+        if each.__module__ == DeckwatchError.__module__
+    }
+    assert codes == CURES.keys()
+
+
+def test_where_no_page_can_be_written_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", [record("a.jpg")])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="Cannot write"):
+        made(run, tmp_path / "file" / "report.html")
