@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from deckwatch_client.backends import Backend
+    from deckwatch_client.background.stage import FixedCamera
     from deckwatch_vision.result import Result
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -36,12 +37,13 @@ examples:
   classify --image deck.jpg --verbose      every class with its likelihood
   classify --json *.jpg                    one JSON object a line: boxes, likelihoods, release
   cat deck.jpg | classify                  a picture from standard input
-  classify --server grpc://host:8001 deck.jpg"""
+  classify --server grpc://host:8001 deck.jpg
+  classify --background backgrounds --camera deck-2 deck.jpg"""
 NOTES = """\
 exit status: 0 done, 1 failed, 2 wrong usage, 3 some pictures failed, 130 interrupted"""
 
 # Options that take a value; everything else that starts with no dash is a path.
-VALUED = ("--image", "--server", "--repository", "--timeout")
+VALUED = ("--image", "--server", "--repository", "--timeout", "--background", "--camera")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "classify") -> int:
             if sys.stdin is not None and sys.stdin.isatty():
                 parser.error("no picture given: name a path, or send a picture to standard input")
             options.images = [STDIN]
+        if options.camera is not None and options.background is None:
+            parser.error("--camera says whose --background to take: give that as well")
         if hasattr(sys.stdout, "reconfigure"):
             # A file name that the terminal's encoding lacks must not stop the run.
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -118,6 +122,17 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="longest wait for a server's answer (default: 30)",
     )
+    parser.add_argument(
+        "--background",
+        metavar="PATH",
+        help="for a fixed camera: drop fish that are part of its background; a folder or a file "
+        "that `deckwatch background learn` wrote. --json lists what was dropped under `static`",
+    )
+    parser.add_argument(
+        "--camera",
+        metavar="NAME",
+        help="whose background to take; needed where the folder holds those of several cameras",
+    )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     return parser
 
@@ -136,15 +151,18 @@ def classify(options: argparse.Namespace) -> int:
             repository=options.repository,
             timeout_s=options.timeout,
         )
+        fixed = _fixed_camera(options)
         gc.freeze()
         gc.enable()
         for path in options.images:
             try:
-                write(path, _answer(backend, path))
+                write(path, *_answer(backend, path, fixed))
             except PER_PICTURE as error:
                 _complain(error)
                 failed += 1
         backend.close()
+        for warning in fixed.warnings() if fixed else ():
+            _complain(f"warning: {warning}")
     except DeckwatchError as error:
         _complain(error)
         return USAGE if isinstance(error, UsageError) else FAILED
@@ -153,24 +171,36 @@ def classify(options: argparse.Namespace) -> int:
     return SOME_FAILED if failed < len(options.images) else FAILED
 
 
-def _answer(backend: Backend, path: str) -> Result:
+def _fixed_camera(options: argparse.Namespace) -> FixedCamera | None:
+    if options.background is None:
+        return None
+    from deckwatch_client.background.stage import FixedCamera
+
+    return FixedCamera(options.background, options.camera)
+
+
+def _answer(
+    backend: Backend, path: str, fixed: FixedCamera | None
+) -> tuple[Result, dict[str, Any]]:
+    """The answer for one picture, and what a background adds to its JSON."""
     from deckwatch_client.pictures import naming, read_picture, read_standard_input
 
-    if path == STDIN:
-        with naming(STDIN_NAME):
-            return backend.infer(read_standard_input())
-    with naming(path):
-        return backend.infer(read_picture(path), file=path)
+    file = None if path == STDIN else path
+    with naming(file or STDIN_NAME):
+        data = read_picture(file) if file else read_standard_input()
+        if fixed is None:
+            return backend.infer(data, file=file), {}
+        return fixed.recognise(data, lambda sent: backend.infer(sent, file=file))
 
 
-def _writer(options: argparse.Namespace) -> Callable[[str, Result], None]:
+def _writer(options: argparse.Namespace) -> Callable[[str, Result, dict[str, Any]], None]:
     """How one answer is printed."""
     from deckwatch_client.pictures import printable
 
-    def write_json(path: str, result: Result) -> None:
-        _say(json.dumps(result.as_dict()))
+    def write_json(path: str, result: Result, more: dict[str, Any]) -> None:
+        _say(json.dumps(result.as_dict() | more))
 
-    def write_text(path: str, result: Result) -> None:
+    def write_text(path: str, result: Result, more: dict[str, Any]) -> None:
         text = _verbose(result) if options.verbose else repr([result.label])
         several = len(options.images) > 1
         _say(f"{printable(path)}: {text}" if several else text)
@@ -189,7 +219,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()  # a reader at the other end of a pipe has each answer at once
 
 
-def _complain(error: Exception) -> None:
+def _complain(error: Exception | str) -> None:
     sys.stderr.write(f"classify: {' '.join(str(error).split())}\n")
 
 

@@ -33,7 +33,7 @@ SAME_VIEW = 0.5
 # Sides of pictures of one camera differ by no more than rounding where only their scale differs.
 _SAME_SHAPE = 0.01
 # Pixels of the square whose structure is compared, and the contrast of noise there, squared.
-WINDOW, NOISE = 11, 100.0
+WINDOW, NOISE = 5, 100.0
 # A pixel looks the same from this structure on, and up to this difference of colour (of 255).
 STRUCTURE, COLOUR = 0.6, 50.0
 # Contrast that plain paint and noise count for, where a box's pixels are weighed.
@@ -148,7 +148,7 @@ def _compared(
     if picture.shape != view.picture.shape:
         picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
     seen = _shifted(view.picture, shift)
-    lit = _lit(picture, seen)
+    lit = relit(seen, picture)
     one, other = (
         cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) for each in (picture, seen)
     )
@@ -183,14 +183,14 @@ def _shifted(pixels: Pixels, shift: tuple[int, int]) -> Pixels:
     return np.asarray(moved, np.uint8)
 
 
-def _lit(picture: Pixels, seen: Pixels) -> Pixels:
-    """What the background would look like in the picture's light, shadows and lamps included."""
-    height, width = seen.shape[:2]
+def relit(pixels: Pixels, like: Pixels) -> Pixels:
+    """A picture [h,w,3] in the light of another of its size, shadows and lamps included."""
+    height, width = pixels.shape[:2]
     grid = (_LIGHT, max(1, round(_LIGHT * height / width)))
     one, other = (
         cv2.resize(each, grid, interpolation=cv2.INTER_AREA).astype(np.float32) + 8
-        for each in (picture, seen)
+        for each in (like, pixels)
     )
     gain = cv2.medianBlur(cv2.medianBlur(one / other, _CELLS), _CELLS)
     light = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(seen, light, dtype=cv2.CV_8U), np.uint8)
+    return np.asarray(cv2.multiply(pixels, light, dtype=cv2.CV_8U), np.uint8)

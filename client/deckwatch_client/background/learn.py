@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
+# A pixel that wavers by more than this, of 255, is restless. Where more than this share of them are,
+# too little stands still for a background. Simulated cameras have 0.07 at the most.
+RESTLESS, MOST_RESTLESS = 25, 0.3
 # Bytes that medians are taken over at once.
 _STRIP = 8_000_000
 
@@ -52,12 +55,12 @@ class Learnt:
         text = f"{where} by {light}: "
         if not self.backgrounds:
             return (
-                f"{text}nothing learnt from {self.pictures} pictures; {FEWEST} or more that show "
-                "the same view are needed"
+                f"{text}nothing learnt from {self.pictures} pictures: {FEWEST} or more are needed "
+                "in which most of the view stands still"
             )
         made = " and ".join(f"{each.pictures}" for each in self.backgrounds)
         views = "" if len(self.backgrounds) == 1 else f" ({len(self.backgrounds)} views)"
-        left = f"; {self.left_out} pictures show something else" if self.left_out else ""
+        left = f"; {self.left_out} show something else" if self.left_out else ""
         return f"{text}learnt from {made} pictures{views}{left}"
 
 
@@ -84,8 +87,9 @@ def learn(
         for camera, group in groupby(items, key=lambda item: item[0]):
             if any(each.camera == camera for each in done):
                 raise ValueError(f"pictures of {camera!r} after those of another camera: sort them")
-            store.forget(camera)
             for learnt in _camera(camera, (data for _, data in group), options):
+                if learnt.backgrounds:
+                    store.forget(camera, night=learnt.night)
                 for background in learnt.backgrounds:
                     store.write(background)
                 done.append(learnt)
@@ -107,14 +111,14 @@ def _camera(
         if not given:
             continue
         looked = _evenly(given, options.sample)
-        views = _views(looked)
-        found = [view for view in views if len(view.pictures) >= FEWEST]
-        backgrounds = tuple(
-            _background(view, camera, night, number, options.method)
-            for number, view in enumerate(found, 1)
-        )
-        used = sum(len(view.pictures) for view in found)
-        yield Learnt(camera, night, len(looked), backgrounds, len(looked) - used)
+        groups = [group for group in _groups(looked) if len(group.pictures) >= FEWEST]
+        backgrounds: list[Background] = []
+        for group in groups:
+            found = _background(group, camera, night, len(backgrounds) + 1, options.method)
+            if np.mean(found.spread > RESTLESS) <= MOST_RESTLESS:
+                backgrounds.append(found)
+        used = sum(each.pictures for each in backgrounds)
+        yield Learnt(camera, night, len(looked), tuple(backgrounds), len(looked) - used)
 
 
 def _evenly(given: list[Any], most: int) -> list[Any]:
@@ -122,25 +126,25 @@ def _evenly(given: list[Any], most: int) -> list[Any]:
     return [given[place * len(given) // count] for place in range(count)]
 
 
-def _views(given: Iterable[tuple[Pixels, tuple[int, int]]]) -> list[_Group]:
-    """Pictures by what they show; the fullest view first.
+def _groups(given: Iterable[tuple[Pixels, tuple[int, int]]]) -> list[_Group]:
+    """Pictures by the view they show; the fullest group first.
 
-    A picture belongs to the view whose first picture it agrees with most, or begins one.
+    A picture belongs to the group whose first picture it agrees with most, or begins one.
     """
-    views: list[_Group] = []
+    groups: list[_Group] = []
     for pixels, size in given:
         edges = compare.gradients(pixels)
         best, chosen = compare.SAME_VIEW, None
-        for view in views:
-            if compare.same_shape(size, view.size):
-                correlation, shift = compare.alike(edges, view.edges)
+        for group in groups:
+            if compare.same_shape(size, group.size):
+                correlation, shift = compare.alike(edges, group.edges)
                 if correlation >= best and shift == (0, 0):
-                    best, chosen = correlation, view
+                    best, chosen = correlation, group
         if chosen is None:
             chosen = _Group(edges, size)
-            views.append(chosen)
+            groups.append(chosen)
         chosen.pictures.append(_sized(pixels, chosen))
-    return sorted(views, key=lambda view: -len(view.pictures))
+    return sorted(groups, key=lambda group: -len(group.pictures))
 
 
 def _sized(pixels: Pixels, view: _Group) -> Pixels:
@@ -153,7 +157,9 @@ def _sized(pixels: Pixels, view: _Group) -> Pixels:
 def _background(
     view: _Group, camera: str | None, night: bool, number: int, method: str
 ) -> Background:
-    pictures = view.pictures
+    # The light of the day is no change: each picture is lit as the middle of all is.
+    usual = _median(view.pictures)
+    pictures = [compare.relit(each, usual) for each in view.pictures]
     picture = _median(pictures) if method == "median" else _mixture(pictures)
     return Background(
         picture, _spread(pictures, picture), camera, night, number, view.size, len(pictures), method

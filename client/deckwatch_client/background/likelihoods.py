@@ -20,34 +20,37 @@ from deckwatch_vision.result import Fish, Result
 from deckwatch_vision.species import NO_FISH
 
 # See docs/fixed-cameras.md: of the fish dropped on simulated cameras, so many were real.
-DOUBT = 0.05
+DOUBT = 0.2
 _DIGITS = 7  # as in `Result.from_arrays`
 
 
-def without(result: Result, static: Sequence[bool]) -> tuple[Result, tuple[Fish, ...]]:
+def without(
+    result: Result, static: Sequence[bool], *, doubt: float = DOUBT
+) -> tuple[Result, tuple[Fish, ...]]:
     """The result without its static fish, and these.
 
     Args:
         result: as recognised.
         static: for each of its fish, whether it is.
+        doubt: how much of a static fish still counts, 0 to 1.
     """
     if not any(static):
         return result, ()
-    likelihoods = _likelihoods(result, static)
+    likelihoods = _likelihoods(result, static, doubt)
     kept = tuple(fish for fish, drop in zip(result.fish, static, strict=True) if not drop)
     dropped = tuple(fish for fish, drop in zip(result.fish, static, strict=True) if drop)
     label = max(likelihoods, key=lambda code: likelihoods[code])
     return replace(result, label=label, likelihoods=likelihoods, fish=kept), dropped
 
 
-def _likelihoods(result: Result, static: Sequence[bool]) -> dict[str, float]:
+def _likelihoods(result: Result, static: Sequence[bool], doubt: float) -> dict[str, float]:
     found = {}
     for code, likelihood in result.likelihoods.items():
         before = after = 1.0
         for fish, drop in zip(result.fish, static, strict=True):
             chance = fish.score * fish.likelihoods[code]
             before *= 1 - chance
-            after *= 1 - chance * (DOUBT if drop else 1)
+            after *= 1 - chance * (doubt if drop else 1)
         share = (1 - after) / (1 - before) if before < 1 else 1.0
         found[code] = likelihood * share
     del found[NO_FISH]
