@@ -159,7 +159,7 @@ def test_the_gateway_keeps_where_it_was_taken(either: Ask, tmp_path: Path, shark
         triton.running(),
         running_gateway(triton=triton.address, keep=str(tmp_path), keep_below=1.0) as gateway,
     ):
-        call = {"camera": "deck-2", "vessel": "Aurora", "captured_at": "2026-05-05T07:30:00Z"}
+        call = {"camera": "deck-2", "vessel": "Aurora", "captured_at": "2026-05-05T07:30:00+00:00"}
         either(gateway.server.url, shark, call)
     (record,) = tmp_path.rglob("??/*.json")
     kept = json.loads(record.read_text())
@@ -199,11 +199,11 @@ def test_a_key_that_is_given_wins(either: Ask, web: Web, monkeypatch: pytest.Mon
 
 def test_a_key_is_shown_nowhere(either: Ask) -> None:
     assert KEY not in repr(Manners(api_key=KEY))
-    with running_gateway(
-        triton="127.0.0.1:9", api_keys="tests another-key-of-the-tests"
-    ) as gateway:
-        with pytest.raises(KeyRefused) as caught:
-            either(gateway.server.url, api_key=KEY)
+    with (
+        running_gateway(triton="127.0.0.1:9", api_keys="tests another-key-of-the-tests") as gateway,
+        pytest.raises(KeyRefused) as caught,
+    ):
+        either(gateway.server.url, api_key=KEY)
     errors: list[BaseException | None] = [caught.value]
     while errors[-1] is not None:
         errors.append(errors[-1].__cause__ or errors[-1].__context__)
