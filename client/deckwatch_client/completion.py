@@ -29,7 +29,7 @@ VARIABLE = "_DECKWATCH_COMPLETE"
 
 BASH = r"""
 _deckwatch_completion() {
-    local IFS=$'\n' word kind line
+    local IFS=$'\n' word kind="" line
     local deckwatch="${1%"${1##*/}"}deckwatch" words
     case "${1##*/}" in
         classify) words=(deckwatch classify) ;;
@@ -58,7 +58,7 @@ complete -F _deckwatch_completion deckwatch classify augment_data create_fish_im
 ZSH = r"""
 #compdef deckwatch classify augment_data create_fish_images
 _deckwatch_completion() {
-    local deckwatch="${words[1]%${words[1]:t}}deckwatch" kind line
+    local deckwatch="${words[1]%${words[1]:t}}deckwatch" line value
     local -a asked answer described
     case "${words[1]:t}" in
         classify) asked=(deckwatch classify) ;;
@@ -75,7 +75,9 @@ _deckwatch_completion() {
         dir) _files -/ ;;
         *)
             for line in "${(@)answer[2,-1]}"; do
-                described+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+                value="${${line%%$'\t'*}//:/\\:}"
+                [[ $line == *$'\t'* ]] && value+=":${line#*$'\t'}"
+                described+=("$value")
             done
             _describe 'deckwatch' described
             ;;
@@ -102,20 +104,27 @@ function __deckwatch_completion
         case create_fish_images
             set asked deckwatch crop
     end
+    set -l words $asked[1]
+    for each in $asked[2..-1] $typed[2..-1] "$current"
+        set words "$words"\n"$each"
+    end
     set -l deckwatch (string replace -r '[^/]*$' '' -- $typed[1])deckwatch
     set -l answer (begin
         set -lx _DECKWATCH_COMPLETE complete_fish
-        set -l all $asked $typed[2..-1] "$current"
-        set -lx _DECKWATCH_WORDS (string join \n -- $all | string collect)
+        set -lx _DECKWATCH_WORDS $words
         $deckwatch 2>/dev/null
     end)
+    # Fish takes --option=value for one word, so that candidates begin with the option.
+    set -l option (string match -r '^--[^=]*=' -- "$current")
+    set -l value (string replace -r '^--[^=]*=' '' -- "$current")
     switch "$answer[1]"
         case file
-            __fish_complete_path (string replace -r '^--[^=]*=' '' -- "$current")
+            set answer '' (__fish_complete_path "$value")
         case dir
-            __fish_complete_directories (string replace -r '^--[^=]*=' '' -- "$current")
-        case '*'
-            printf '%s\n' $answer[2..-1]
+            set answer '' (__fish_complete_directories "$value")
+    end
+    for each in $answer[2..-1]
+        printf '%s\n' "$option$each"
     end
 end
 for each in deckwatch classify augment_data create_fish_images
