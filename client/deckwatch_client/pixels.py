@@ -7,12 +7,12 @@ pixels.pixels(record)  # RGB uint8 [H, W, 3], upright
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deckwatch_client.logs import speaker
 from deckwatch_client.pictures import printable, read_picture
 from deckwatch_client.records import Moment, Record
 from deckwatch_vision.errors import DeckwatchError, UnreadableImage
@@ -35,7 +35,7 @@ class PixelSource:
     Args:
         base: the folder that the records' paths start from; None takes the working folder.
         tell: takes a sentence for each of the first few pictures that cannot be read; by default
-            it goes to standard error.
+            the process' speaker says it.
 
     `gone` counts those that `missing` was told of.
     """
@@ -110,4 +110,4 @@ class PixelSource:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    speaker().warning("picture gone", text)

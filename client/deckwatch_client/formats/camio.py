@@ -10,7 +10,6 @@ the cameras, percent-encoded; pictures of no known camera are in `no%20camera.js
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from deckwatch_client.camio_labels import LabelRules, image_labels, merged
 from deckwatch_client.formats.contract import Job
 from deckwatch_client.formats.files import WholeFolder
 from deckwatch_client.formats.grouped import Groups
+from deckwatch_client.logs import speaker
 from deckwatch_client.records import Record
 
 FOLDER, NO_CAMERA = "camio", "no camera"
@@ -59,8 +59,10 @@ class CamioWriter:
         self._labels.close()
         self._folder.close()
         if self._left_out:
-            sys.stderr.write(
-                f"camio: {self._left_out} pictures failed or have no time, and so no labels\n"
+            speaker().warning(
+                "camio labels left out",
+                f"camio: {self._left_out:,} pictures failed or have no time, and so no labels.",
+                pictures=self._left_out,
             )
 
     def abort(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from deckwatch_vision.errors import DeckwatchError, UsageError
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARK = "'"
+_SPECIAL = re.compile(r'[",\r\n]')
 # File names that are no UTF-8 keep their bytes, so that a program finds the file.
 NAMES = "surrogateescape"
 
@@ -49,12 +51,11 @@ class Table:
         self._guard = guarded if guard else str
         self.columns = tuple(columns)
         self._file = WholeFile(path, errors=errors)
-        self._rows = csv.writer(self._file.stream, lineterminator="\n")
-        self._rows.writerow(self.columns)
+        self._line(self.columns)
 
     def write(self, row: dict[str, Any]) -> None:
         """Write the cells by column; what is missing or None is empty."""
-        self._rows.writerow([self._cell(row.get(column)) for column in self.columns])
+        self._line(self._cell(row.get(column)) for column in self.columns)
 
     def close(self) -> None:
         """Finish the file."""
@@ -64,12 +65,23 @@ class Table:
         """Drop it."""
         self._file.abort()
 
-    def _cell(self, value: Any) -> Any:
+    def _line(self, cells: Iterable[str]) -> None:
+        # Not csv.writer: with "\n" as the line's end it leaves a lone "\r" in a cell unquoted.
+        self._file.stream.write(",".join(map(_quoted, cells)) + "\n")
+
+    def _cell(self, value: Any) -> str:
         if isinstance(value, str):
             return self._guard(value)
         if isinstance(value, bool):
             return "true" if value else "false"
-        return "" if value is None else value
+        return "" if value is None else str(value)
+
+
+def _quoted(text: str) -> str:
+    """A cell as RFC 4180 writes it."""
+    if _SPECIAL.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 class Row:

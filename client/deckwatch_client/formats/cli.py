@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deckwatch_client.options import LogFormat, Quiet
 from deckwatch_vision.errors import UsageError
 
 SOME_FAILED = 3
@@ -28,15 +29,15 @@ def convert(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write into.")
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write into.")
     ] = None,
     given: Annotated[
         str | None,
         typer.Option("--from", metavar="NAME", help="Format of RESULTS [default: found out]"),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the formats and leave.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what stands under the same names.")
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over what stands under the same names.")
     ] = False,
     pictures: Annotated[
         Path | None,
@@ -77,12 +78,14 @@ def convert(
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Give labels the fish's corners, for camio.")
     ] = False,
+    quiet: Quiet = False,
+    log_format: LogFormat = "text",
 ) -> None:
     """Turn results from one format into others.
 
     RESULTS is what `deckwatch batch`, `classify --json` or another program wrote: MegaDetector,
     COCO, YOLO text files, a Camera Trap Data Package. Its format is found out by its name and
-    content. Every output appears when it is complete, and nothing is replaced without --overwrite.
+    content. Every output appears when it is complete, and nothing is written over without --force.
     What each format loses is in docs/formats.md; jsonl and parquet lose nothing.
 
     The paths that were written go to standard output, everything else to standard error.
@@ -102,7 +105,10 @@ def convert(
     """
     from deckwatch_client.formats.contract import FormatOptions
     from deckwatch_client.formats.convert import convert_results
+    from deckwatch_client.logs import speak
+    from deckwatch_serving.progress import track
 
+    say = speak(quiet=quiet, form=log_format)
     if listed:
         typer.echo(_list())
         return
@@ -116,15 +122,23 @@ def convert(
         latitude=latitude, longitude=longitude, created=created, context=context,
         threshold=threshold, polygons=polygons, images=images, pictures=pictures,
     )  # fmt: skip
-    done = convert_results(results, names, out, given=given, options=options, overwrite=overwrite)
+    done = convert_results(
+        results, names, out, given=given, options=options, force=force,
+        track=track if say.draws else lambda items, _: items,
+    )  # fmt: skip
     for path in done.paths:
         typer.echo(path)
     failed = f", {done.failed:,} of them failures" if done.failed else ""
-    typer.echo(f"{done.records:,} records{failed}", err=True)
+    say.info(
+        "results converted", f"{done.records:,} records{failed}.",
+        records=done.records, failed=done.failed,
+    )  # fmt: skip
     if done.gone:
-        typer.echo(
-            f"{done.gone:,} pictures could not be read. Give their folder with --pictures.",
-            err=True,
+        say.warning(
+            "pictures gone",
+            f"{done.gone:,} times a picture could not be read. If they have been moved, name "
+            "their folder with --pictures.",
+            pictures=done.gone,
         )
         raise typer.Exit(SOME_FAILED)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from deckwatch_client.formats.contract import FormatOptions
 from deckwatch_client.formats.detect import read_results
 from deckwatch_client.formats.table import check_formats, find_format, open_writers
 from deckwatch_client.pixels import PixelSource
+from deckwatch_client.records import Record
 from deckwatch_client.run_info import RUN, RunInfo
 from deckwatch_serving.output_folder import writing_into
 from deckwatch_serving.picture_files import write
-from deckwatch_serving.progress import track
 from deckwatch_vision.errors import UsageError
 
 
@@ -35,11 +35,13 @@ def convert_results(
     *,
     given: str | None = None,
     options: FormatOptions | None = None,
-    overwrite: bool = False,
+    force: bool = False,
+    track: Callable[[Iterator[Record], str], Iterator[Record]] = lambda records, _: records,
 ) -> Converted:
     """Write `source` in the named formats under `out`.
 
-    With jsonl comes a run.json, so that `deckwatch report` reads the folder as it reads a batch's.
+    `track` passes the records on and may draw how far they are. With jsonl comes a run.json, so
+    that `deckwatch report` reads the folder as it reads a batch's.
 
     Raises:
         UsageError: something is missing or unknown, or an output stands there already.
@@ -52,9 +54,9 @@ def convert_results(
     if "jsonl" in names:
         paths.append(out / RUN)
     taken = [path for path in paths if path.exists()]
-    if taken and not overwrite:
+    if taken and not force:
         raise UsageError(
-            f"{taken[0]} is there already. Give another --out, or --overwrite to replace it."
+            f"{taken[0]} is there already. Give another --out, or --force to write over it."
         )
     info, records = read_results(source, given, options)
     check_formats(names, info, options)

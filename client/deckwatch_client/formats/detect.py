@@ -24,9 +24,11 @@ _IN_FOLDER = {
     "megadetector.json": "megadetector",
     "coco.json": "coco",
     "submission.csv": "submission",
+    "yolo": "yolo",
+    "camtrap-dp": "camtrap-dp",
+    # A run that is not finished: its reader says how to finish it.
+    RUN: "jsonl",
 }
-# Of folders, these formats read the folder itself, others the file in it.
-_WHOLE_FOLDERS = ("jsonl", "camtrap-dp", "yolo", "csv")
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 # Enough to see the keys at the start of a JSON file, were every array as long as it likes.
 _PARTS = 20_000
@@ -52,8 +54,8 @@ def read_results(path: Path, name: str | None, options: FormatOptions) -> Source
     if not found.reads:
         readable = ", ".join(one.name for one in FORMATS.values() if one.reads)
         raise UsageError(f"{found.name} is only written. Read one of: {readable}.")
-    if path.is_dir() and found.name not in _WHOLE_FOLDERS:
-        path = path / found.writes[0]
+    if (inside := path / found.writes[0]).exists():
+        path = inside
     info, records = found.read(path, options)
     return _told(path, info), records
 
@@ -93,7 +95,7 @@ def _of_json(path: Path) -> str:
             if part.key in ("categories", "annotations", "licenses"):
                 return "coco"
             if part.key == "images" and isinstance(part.value, dict):
-                return "megadetector" if "file" in part.value else "coco"
+                return "coco" if "file_name" in part.value else "megadetector"
             if part.key == "label":  # one result, as `classify --json` prints it
                 return "jsonl"
     except UsageError:

@@ -152,8 +152,9 @@ class _Text:
             try:
                 found, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
+                place = self._dropped + error.pos
                 if not self._fill():
-                    raise self.error(error.msg) from None
+                    raise self.error(error.msg, place) from None
                 continue
             except RecursionError:
                 raise self.error("it is nested too deeply") from None
@@ -162,11 +163,10 @@ class _Text:
                 self._at = end
                 return found
 
-    def error(self, what: str) -> DeckwatchError:
+    def error(self, what: str, place: int | None = None) -> DeckwatchError:
         """What is wrong, and at which character."""
-        return DeckwatchError(
-            f"{self._path} is not JSON: {what}, at character {self._dropped + self._at}."
-        )
+        place = self._dropped + self._at if place is None else place
+        return DeckwatchError(f"{self._path} is not JSON: {what}, at character {place}.")
 
     def _fill(self) -> bool:
         if self._ended:

@@ -12,6 +12,7 @@ from deckwatch_serving.picture_files import SUFFIXES
 
 _SEPARATOR = re.compile(r"[/\\]+")
 _REFUSED = re.compile(r'[<>:"|?*]')
+# Bytes of a name; file systems take 255, with what is added to it.
 _LONGEST = 120
 
 
@@ -54,4 +55,5 @@ def _part(part: str) -> str:
         return "up"
     shown = "".join(sign if sign.isprintable() else "_" for sign in _REFUSED.sub("_", part))
     base = stem(shown)
-    return (base[:_LONGEST] + shown[len(base) :]).rstrip(". ") or "_"
+    short = base.encode()[:_LONGEST].decode("utf-8", "ignore")
+    return f"{short}{shown[len(base) :]}".rstrip(". ") or "_"

@@ -26,6 +26,20 @@ _BOXES = exactly("name", "failure", "boxes", "scores", "labels", "moment")
 _WHERE = exactly("camera", "vessel")
 # Where a format has fish alone: see `answers.result_of`.
 _FROM_FISH = {"label": "that of the surest fish"}
+# What results have from the data set that they are of.
+_OF_COCO = (
+    "name",
+    "failure",
+    "label",
+    "size",
+    "sha256",
+    "release",
+    "camera",
+    "vessel",
+    "captured_at",
+    "moment",
+    "looks",
+)
 
 _ALL = (
     Format(
@@ -59,8 +73,7 @@ _ALL = (
     Format(
         "coco-results", "COCO results for an evaluation against coco.json's images.",
         ("coco-results.json",), "coco_results", "pycocotools `loadRes`",
-        exactly("boxes", "scores", "labels") | _FROM_FISH
-        | dict.fromkeys(("name", "failure", "size", "moment", "release"), "from coco.json"),
+        exactly("boxes", "scores", "labels") | dict.fromkeys(_OF_COCO, "from coco.json"),
     ),
     Format(
         "yolo", "YOLO text files with scores, data.yaml and names.txt.",
@@ -98,7 +111,7 @@ FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 
 
 class Writers:
-    """Several writers as one: each record goes to all, and all finish or none.
+    """Several writers as one: each record goes to all.
 
     Leaving a `with` block closes them, or drops what they wrote where it is left by an error.
     """
