@@ -34,8 +34,8 @@ class Sight:
 class Animal:
     """One animal.
 
-    likelihoods: of every class, in the run's class order. frames: in how many it was seen; 0 in a
-    photograph. first: the record in which it was seen first.
+    likelihoods: of every class, in the run's class order. frames: in how many of a video it was
+    followed; 0 where it was not. first: the record in which it was seen first.
     """
 
     label: str
@@ -75,8 +75,7 @@ class Animals:
             if video is not None and track is not None:
                 self._tracks.setdefault(track, _Track()).add(record, fish, self._row(fish))
             else:
-                frames = 0 if video is None else 1
-                yield Animal(fish.label, self._row(fish), Sight(record, fish), record, frames)
+                yield Animal(fish.label, self._row(fish), Sight(record, fish), record)
 
     def rest(self) -> Iterator[Animal]:
         """The animals followed in the last video; call it after the last record."""

@@ -11,6 +11,7 @@ from deckwatch_client.run_info import RunInfo
 from deckwatch_serving.repository import find_repository, open_release
 from deckwatch_vision.errors import ReleaseError
 from deckwatch_vision.release import Release
+from deckwatch_vision.species import Species
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,17 @@ def release_of(info: RunInfo, repository: Path | None) -> Release | None:
 def with_species(info: RunInfo, release: Release | None) -> tuple[RunInfo, tuple[str, ...]]:
     """The run with its classes in full, and the codes of those of which nothing is known.
 
-    A file of `classify --json` lines holds codes alone. The release knows what they mean; without
-    it only those that come with Deckwatch are known, and an unknown one may well be sensitive.
+    A file of `classify --json` lines holds codes alone, and so does the run of an old release. The
+    release at hand knows what they mean; without it an unknown one may well be sensitive.
     """
-    if info.deckwatch:  # run.json tells
-        return info, ()
-    if release is not None:
+    nameless = tuple(
+        one.code
+        for one in info.species
+        if one == Species(one.code, one.code, None, None, None, sensitive=False)
+    )
+    if nameless and release is not None:
         return replace(info, species=tuple(release.labels)), ()
-    return info, tuple(one.code for one in info.species if one.common_name == one.code)
+    return info, nameless
 
 
 def figure(release: Release | None, *keys: str) -> Measured | None:

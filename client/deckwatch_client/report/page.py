@@ -15,7 +15,7 @@ from deckwatch_client.report.moved import MovedPictures
 from deckwatch_client.report.review import Review
 from deckwatch_client.report.tally import SUSPECT, Tally
 from deckwatch_client.report.thumbnails import Thumbnails
-from deckwatch_client.run_info import read_run
+from deckwatch_client.run_info import RunInfo, read_run
 from deckwatch_serving.output_folder import writing_into
 from deckwatch_serving.pages import Page
 from deckwatch_vision.errors import UsageError
@@ -79,7 +79,7 @@ def write(
     tally.take(track(records, "Reading"))
     if not tally.pictures and not tally.failures:
         raise UsageError(f"{results} holds no record. Recognise some pictures first.")
-    source = (MovedPictures if options.pictures else PixelSource)(options.pictures, tell)
+    source = _source(info, options, tell)
     thumbnails = Thumbnails(source)
     try:
         review = Review(tally, thumbnails, options.thumbnails)
@@ -98,3 +98,13 @@ def write(
     with writing_into(out.parent):
         page.write(out)
     return Written(tally, source.gone)
+
+
+def _source(
+    info: RunInfo, options: ReportOptions, tell: Callable[[str], None] | None
+) -> PixelSource:
+    """Where the pictures are; names in a run start from the folder in which it was made."""
+    if options.pictures is not None:
+        return MovedPictures(options.pictures, tell)
+    folder = info.options.get("folder")
+    return PixelSource(Path(folder) if isinstance(folder, str) else None, tell)

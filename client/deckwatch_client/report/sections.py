@@ -11,6 +11,7 @@ from deckwatch_client.report.measured import figure
 from deckwatch_client.report.tally import Tally
 from deckwatch_client.report.times import Camera
 from deckwatch_client.report.words import named, quantity
+from deckwatch_client.video.count import CAVEAT
 from deckwatch_serving.pages import Numeral, Page
 from deckwatch_vision.release import Release
 from deckwatch_vision.species import NO_FISH
@@ -110,20 +111,28 @@ def _what_it_means(tally: Tally, release: Release | None) -> list[str]:
     found.append(
         lacks + ". Both may be worse on pictures unlike those that the release was trained on."
     )
-    twice = "A fish in several photographs counts in each of them."
-    if tally.videos:
-        twice += (
-            " In a video a fish that was followed counts once, with its mean likelihoods; one that "
-            "left and came back counts again, and one that could not be followed counts in every "
-            "frame."
-        )
-    found.append(twice)
+    found.append(_what_counts_twice(tally))
     if release is None:
         found.append(
             "How well the release does was not at hand: name its model repository with "
             "--repository."
         )
     return found
+
+
+def _what_counts_twice(tally: Tally) -> str:
+    said = "A fish in several photographs counts in each of them."
+    if not tally.videos:
+        return said
+    if not (tally.followed.total() or tally.passing):
+        return f"{said} No fish was followed in the videos: one counts in every frame taken."
+    said += " A fish followed in a video counts once, with its mean likelihoods."
+    if tally.passing:
+        said += (
+            f" Of the {tally.animals:,} fish {tally.passing:,} were seen in a single frame of a "
+            "video, as most false finds are; “followed in video” leaves them out."
+        )
+    return f"{said} {CAVEAT}"
 
 
 def add_timeline(page: Page, tally: Tally) -> None:

@@ -13,6 +13,7 @@ from deckwatch_client.report.expected import Expected, ExpectedCounts
 from deckwatch_client.report.shortlist import Shortlist
 from deckwatch_client.report.times import Times, parsed
 from deckwatch_client.run_info import RunInfo
+from deckwatch_client.video.count import MINIMUM
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.result import ReleaseInfo, Result
 
@@ -56,6 +57,7 @@ class Tally:
         self._animals = Animals(info.codes)
         self._expected = ExpectedCounts(len(info.codes))
         self.photographs = self.frames = self.without_fish = self.unsure_pictures = 0
+        self.passing = 0
         self.videos: set[str] = set()
         self.releases: Counter[ReleaseInfo] = Counter()
         self.labels: Counter[str] = Counter()
@@ -143,7 +145,8 @@ class Tally:
 
     def _animal(self, animal: Animal) -> None:
         self.called[animal.label] += 1
-        self.followed[animal.label] += animal.frames > 0
+        self.followed[animal.label] += animal.frames >= MINIMUM
+        self.passing += 0 < animal.frames < MINIMUM
         self._expected.add(animal.likelihoods)
         first, place = animal.first, self._place[animal.label]
         self.times.animal(camera_of(first), first.origin.captured_at, place)
