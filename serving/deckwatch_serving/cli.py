@@ -58,19 +58,24 @@ def up(
 
     def ready() -> None:
         _say("deckwatch", f"up after {time.monotonic() - began:.1f} s; Ctrl-C stops it")
-        sys.stdout.write(f"Deckwatch is up: {gateway.url}\nTry it: {curl_line(gateway.url)}\n")
+        line = curl_line(gateway.url, key=gateway.asks_for_keys)
+        sys.stdout.write(f"Deckwatch is up: {gateway.url}\nTry it: {line}\n")
         sys.stdout.flush()
 
     raise typer.Exit(Launcher([triton, gateway], _say, ready).run())
 
 
-def curl_line(url: str) -> str:
-    """A command to try the gateway with: a sample photograph where there are some."""
+def curl_line(url: str, *, key: bool = False) -> str:
+    """A command to try the gateway with: a sample photograph where there are some.
+
+    With `key` it shows the gateway the key that clients take from DECKWATCH_API_KEY.
+    """
     samples = sorted(_EXAMPLES.glob("*.jpg"))
     photo = os.path.relpath(samples[0]) if samples else "photo.jpg"
     if photo.startswith(os.pardir):
         photo = str(samples[0])
-    return f"curl --data-binary @{photo} {url}/classifyfish"
+    header = '-H "Authorization: Bearer $DECKWATCH_API_KEY" ' if key else ""
+    return f"curl {header}--data-binary @{photo} {url}/classifyfish"
 
 
 def _say(name: str, text: str) -> None:

@@ -23,6 +23,9 @@ class GatewayProcess:
         host: address to listen on.
         port: 0 takes a free one.
 
+    Attributes:
+        asks_for_keys: whether callers need a key; known once `check_answers` has asked.
+
     Raises:
         MissingExtra: the extra `gateway` is not installed.
         UsageError: the environment asks for HTTPS.
@@ -38,6 +41,7 @@ class GatewayProcess:
                     "Install it with: pip install 'deckwatch[local,gateway]'"
                 )
         self.host = host
+        self.asks_for_keys = False
         self.port = port or free_ports(1)[0]
         environment = dict(os.environ)
         if environment.get("DECKWATCH_TLS_CERT"):
@@ -90,7 +94,8 @@ class GatewayProcess:
             ServerError: it does not answer as it should.
         """
         status, body = self._request("POST", "/classifyfish", probe.generated_picture())
-        if status == 401:  # it asks for keys; at /readyz it said that it recognised a picture
+        self.asks_for_keys = status == 401
+        if self.asks_for_keys:  # at /readyz it said that it recognised a picture
             return
         if status != 200:
             raise ServerError(

@@ -40,6 +40,20 @@ def test_a_program_gets_links(without_triton: Running, accept: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/", f"/page/{VERSION}/{sorted(ASSETS)[0]}"])
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_head_is_get_without_the_body(without_triton: Running, path: str, accept: str) -> None:
+    whole = get(without_triton, path, accept=accept)
+    head = without_triton.caller.head(
+        path, headers={"Accept": accept, "Accept-Encoding": "identity"}
+    )
+    assert (head.status_code, head.content) == (200, b"")
+    names = ("content-type", "content-length", "vary", "cache-control", "etag")
+    assert [head.headers.get(name) for name in names] == [whole.headers.get(name) for name in names]
+    refused = without_triton.caller.put(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
 @pytest.mark.parametrize(
     ("accept", "page"),
     [

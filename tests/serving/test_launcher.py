@@ -241,6 +241,13 @@ def test_the_curl_line_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert Path(photo).is_file()
 
 
+def test_the_curl_line_shows_a_key_where_one_is_asked_for() -> None:
+    plain = curl_line("http://127.0.0.1:1")
+    assert curl_line("http://127.0.0.1:1", key=True) == plain.replace(
+        "curl ", 'curl -H "Authorization: Bearer $DECKWATCH_API_KEY" '
+    )
+
+
 class Script:
     """A server that is a shell script: up while the file `up` is there."""
 
@@ -334,6 +341,7 @@ def test_a_gateway_that_asks_for_keys_is_checked_too(
         gateway.check_answers()
         picture = probe.generated_picture()
         assert probe.request(gateway.port, "POST", "/classifyfish", body=picture)[0] == 401
+        assert gateway.asks_for_keys
 
 
 def test_https_is_not_for_up(monkeypatch: pytest.MonkeyPatch) -> None:

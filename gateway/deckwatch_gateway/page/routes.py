@@ -85,10 +85,11 @@ async def asset(request: Request, version: str, name: str) -> Response:
 def add_page(app: FastAPI) -> None:
     """Hang the page and its files under `app`."""
     app.add_api_route("/", index, methods=["GET"], response_model=None, **INDEX)
+    # Who watches whether a site is up asks with HEAD; the server leaves the body out.
+    app.add_api_route("/", index, methods=["HEAD"], response_model=None, include_in_schema=False)
     app.add_api_route(
-        PAGE_FILES, asset, methods=["GET"], response_model=None,
-        include_in_schema=False,
-    )  # fmt: skip
+        PAGE_FILES, asset, methods=["GET", "HEAD"], response_model=None, include_in_schema=False
+    )
 
 
 def _send(request: Request, sent: Asset, caching: str, vary: str) -> Response:
