@@ -57,14 +57,23 @@ def of_cameras(times: Times) -> Iterator[Chart]:
 
 
 def of_videos(clips: Clips) -> Iterator[Chart]:
-    """Video by video, in minutes since its start."""
+    """Video by video, by the time since its start."""
     for video in sorted(clips.videos):
-        step, seen = clips.binned(video)
-        starts = [f"{start // 60}:{start % 60:02}" for start in range(0, step * len(seen), step)]
-        each = "minute" if step == 1 else f"{step} minutes"
-        yield Chart(
-            f"{printable(video)}, hours:minutes since its start", each, starts, starts, seen
-        )
+        step_s, seen = clips.binned(video)
+        starts = [_clock(step_s * place) for place in range(len(seen))]
+        each = _length(step_s)
+        yield Chart(f"{printable(video)}, by the time since its start", each, starts, starts, seen)
+
+
+def _length(seconds: int) -> str:
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            return name if seconds == size else f"{seconds // size} {name}s"
+    return f"{seconds} seconds"
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _span(first: datetime, last: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What was seen in videos that do not say when they were taken, minute by minute of each."""
+"""What was seen in videos that do not say when they were taken, by the time since their start."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import defaultdict
 
 from deckwatch_client.report.times import MOST_BINS, Seen
 
-# Minutes of a bin: round numbers, so that its start can be found in a player.
-STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
+# Seconds of the bins that are kept, and of those that are shown: round, to be found in a player.
+KEPT_S = 5
+STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
 class Clips:
-    """Counts by video and minute since its start."""
+    """Counts by video and time since its start."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
@@ -26,15 +27,16 @@ class Clips:
         self._bin(video, time_s).animals[place] += 1
 
     def binned(self, video: str) -> tuple[int, list[Seen]]:
-        """Minutes in a bin, and the bins from the video's start to its last frame."""
-        minutes = self.videos[video]
-        last = max(minutes)
-        step = next((step for step in STEPS if last // step < MOST_BINS), last // MOST_BINS + 1)
-        found = [Seen(0, [0] * self._classes) for _ in range(last // step + 1)]
-        for minute, seen in minutes.items():
-            found[minute // step].add(seen)
-        return step, found
+        """Seconds in a bin, and the bins from the video's start to its last frame."""
+        kept = self.videos[video]
+        last_s = max(kept) * KEPT_S
+        longer = STEPS_S[-1] * (last_s // STEPS_S[-1] // MOST_BINS + 1)
+        step_s = next((step for step in STEPS_S if last_s // step < MOST_BINS), longer)
+        found = [Seen(0, [0] * self._classes) for _ in range(last_s // step_s + 1)]
+        for place, seen in kept.items():
+            found[place * KEPT_S // step_s].add(seen)
+        return step_s, found
 
     def _bin(self, video: str, time_s: float) -> Seen:
-        minute = max(0, int(time_s // 60))
-        return self.videos[video].setdefault(minute, Seen(0, [0] * self._classes))
+        place = max(0, int(time_s // KEPT_S))
+        return self.videos[video].setdefault(place, Seen(0, [0] * self._classes))

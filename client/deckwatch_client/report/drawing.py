@@ -104,7 +104,7 @@ def bars(chart: Chart, shown: Sequence[Layer], prefix: str) -> Markup:
                     "<title>{}: {} pictures</title></rect>"
                 ).format(slot * place, floor + 2, slot, _STRIP, chart.starts[place], seen.pictures)
             )
-    most = f"{quantity(highest, 'fish', 'fish')} in one {chart.each}"
+    most = f"at most {highest:,} fish per {chart.each}"
     return Markup(
         '<svg role="img" aria-label="{}" width="100%" height="{}">'
         '<text x="0" y="12">{}</text>'
@@ -124,7 +124,7 @@ def summary(chart: Chart) -> str:
     sums = [sum(one.animals) for one in chart.seen]
     peak = sums.index(max(sums))
     return (
-        f"{quantity(chart.animals, 'fish', 'fish')} in {pictures}, by {chart.each}; most from "
+        f"{chart.animals:,} fish in {pictures}, by {chart.each}; most from "
         f"{chart.starts[peak]} on ({sums[peak]:,})"
     )
 

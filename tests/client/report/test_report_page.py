@@ -146,7 +146,7 @@ def test_a_video_is_counted_by_its_tracks(tmp_path: Path) -> None:
     assert ["OTHER (other fish)", "10", "0", "9.0", "7 to 10", ""] in table
     assert CAVEAT in words
     assert "followed through 10 frames" in words
-    assert "haul.mp4, hours:minutes since its start" in words
+    assert "haul.mp4, by the time since its start" in words
 
 
 def test_fish_seen_once_in_a_video_are_told_apart(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from deckwatch_client.records import Record
 from deckwatch_client.report import page
 from deckwatch_client.report.page import ReportOptions
-from deckwatch_vision.errors import (
-    BrokenImage,
-)
+from deckwatch_vision.errors import BrokenImage
 from tests.client.report import runs
 from tests.client.report.reading import Text, made, rows, thumbnails
 from tests.client.report.runs import INFO, failure, fish, frame, record, season, write_run
@@ -155,3 +155,27 @@ def test_of_a_minute_of_doubtful_video_one_frame_is_shown(tmp_path: Path) -> Non
     assert "In 12 of 12 pictures" in content
     shown = re.findall(r"<small>(haul.mp4#t=[0-9.]+)</small>", content)
     assert shown == ["haul.mp4#t=000000.000", "haul.mp4#t=000060.000"]
+
+
+def test_frames_of_a_video_are_shown_from_the_video(tmp_path: Path) -> None:
+    path = tmp_path / "haul.avi"
+    video = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (runs.WIDTH, runs.HEIGHT)
+    )
+    for number in range(20):
+        video.write(np.full((runs.HEIGHT, runs.WIDTH, 3), 10 * number, np.uint8))
+    video.release()
+    # The likelier one is the later one: shown is not the order of reading.
+    records = [
+        replace(one, moment=replace(one.moment, frame=round(one.moment.time_s * 5)))
+        for one in (
+            frame("haul.avi", time_s, fish({"RAY": 0.3 + time_s / 10}), at=None)
+            for time_s in (0.2, 1.0, 2.0, 3.0)
+        )
+        if one.moment
+    ]
+    run = write_run(tmp_path / "out", records)
+    content = made(run, tmp_path / "report.html", pictures=tmp_path)
+    levels = [round(float(picture.mean())) for picture in thumbnails(content)]
+    shown = [level for level, _ in zip(levels[::2], records, strict=True)]
+    assert shown == pytest.approx([150, 100, 50, 10], abs=3)

@@ -91,14 +91,20 @@ def test_a_video_without_a_time_is_shown_by_its_own() -> None:
     (chart,) = charts.of_videos(clips)
     assert (chart.each, len(chart.seen)) == ("minute", 120)
     assert chart.pictures == 360
-    assert chart.starts[65] == "1:05"
+    assert chart.starts[65] == "1:05:00"
     assert chart.seen[65].animals == [0, 1]
 
 
-def test_a_long_video_has_longer_bins() -> None:
+@pytest.mark.parametrize(
+    ("length_s", "each"),
+    [(0, "5 seconds"), (42, "5 seconds"), (1000, "10 seconds"), (1e5, "15 minutes"),
+     (4e5, "hour"), (1e9, "97 days")],
+)  # fmt: skip
+def test_bins_of_a_video_are_as_fine_as_fits(length_s: float, each: str) -> None:
     clips = Clips(1)
-    clips.frame("week.mp4", 0)
-    clips.frame("week.mp4", 7 * 86400)
+    clips.frame("v.mp4", 0)
+    clips.frame("v.mp4", length_s)
     (chart,) = charts.of_videos(clips)
     assert len(chart.seen) <= MOST_BINS
     assert chart.pictures == 2
+    assert chart.each == each
