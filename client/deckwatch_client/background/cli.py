@@ -12,7 +12,7 @@ import typer
 from deckwatch_client.background.options import METHODS, SAMPLE, BackgroundOptions
 from deckwatch_client.logs import speak
 from deckwatch_client.options import LogFormat, Quiet
-from deckwatch_vision.errors import UsageError
+from deckwatch_vision.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from deckwatch_client.background.store import Background
@@ -83,10 +83,9 @@ def learn(
     from deckwatch_client.background.sample import EvenSample
     from deckwatch_client.background.stage import BackgroundStage
     from deckwatch_client.batch.origin import Origins
-    from deckwatch_client.pictures import read_picture
+    from deckwatch_client.pictures import printable, read_picture
     from deckwatch_serving import picture_files
     from deckwatch_serving.progress import track
-    from deckwatch_vision.errors import ImageError
 
     say = speak(quiet=quiet, form=log_format)
     options = BackgroundOptions(method=method, sample=sample)
@@ -102,14 +101,20 @@ def learn(
     if not paths:
         raise UsageError(f"{folder} holds no pictures.")
 
+    taken = [""]
+
     def pictures() -> Iterator[tuple[str | None, bytes]]:
         for whose, path in track(paths, "looking", len(paths)) if say.draws else paths:
+            taken[0] = str(path)
             try:
                 yield whose, read_picture(path)
             except ImageError as error:
-                say.warning("picture failed", f"{path}: {error.message}", image=str(path))
+                unread(error)
 
-    learnt = stage.learn_from(pictures())
+    def unread(error: ImageError) -> None:
+        say.warning("picture failed", f"{printable(taken[0])}: {error.message}", image=taken[0])
+
+    learnt = stage.learn_from(pictures(), unread=unread)
     for each in learnt:
         told = say.info if each.backgrounds else say.warning
         told("background", str(each), camera=each.camera, night=each.night, used=each.used)

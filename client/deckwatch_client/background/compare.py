@@ -30,6 +30,9 @@ COARSE, FARTHEST = 160, 12
 # The least correlation of gradients at which two pictures show the same view. On 24 simulated
 # cameras their own pictures reached 0.58 at the worst, those of other cameras 0.42 at the best.
 SAME_VIEW = 0.5
+# Likewise where they agree only when shifted: planks repeat themselves, and a camera that turned
+# far would be taken for one that turned a little.
+SHIFTED_VIEW = 0.65
 # Sides of pictures of one camera differ by no more than rounding where only their scale differs.
 _SAME_SHAPE = 0.01
 # Pixels of the square whose structure is compared, and the contrast of noise there, squared.
@@ -89,7 +92,10 @@ def best_match(pixels: Pixels, views: Iterable[View]) -> Match | None:
     found, best, shift = None, SAME_VIEW, (0, 0)
     for view in views:
         correlation, apart = alike(edges, view.edges)
-        if correlation >= best and same_shape((width, height), view.background.size):
+        enough = SAME_VIEW if apart == (0, 0) else SHIFTED_VIEW
+        if correlation < enough or not same_shape((width, height), view.background.size):
+            continue
+        if found is None or correlation > best:
             found, best, shift = view, correlation, apart
     if found is None:
         return None

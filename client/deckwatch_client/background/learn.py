@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-# A pixel that wavers by more than this, of 255, is restless. Where more than this share of them are,
-# too little stands still for a background. Simulated cameras have 0.07 at the most.
+# A pixel that wavers by more than this, of 255, is restless; where more than this share of them
+# are, too little stands still for a background. Simulated cameras have 0.07 at the most.
 RESTLESS, MOST_RESTLESS = 25, 0.3
 # Bytes that medians are taken over at once.
 _STRIP = 8_000_000
@@ -74,7 +74,10 @@ class _Group:
 
 
 def learn(
-    items: Iterable[tuple[str | None, bytes]], store: Backgrounds, options: BackgroundOptions
+    items: Iterable[tuple[str | None, bytes]],
+    store: Backgrounds,
+    options: BackgroundOptions,
+    unread: Callable[[ImageError], None] | None = None,
 ) -> list[Learnt]:
     """Learn every camera's backgrounds and keep them in the store; see `BackgroundStage`.
 
@@ -87,7 +90,7 @@ def learn(
         for camera, group in groupby(items, key=lambda item: item[0]):
             if any(each.camera == camera for each in done):
                 raise ValueError(f"pictures of {camera!r} after those of another camera: sort them")
-            for learnt in _camera(camera, (data for _, data in group), options):
+            for learnt in _camera(camera, (data for _, data in group), options, unread):
                 if learnt.backgrounds:
                     store.forget(camera, night=learnt.night)
                 for background in learnt.backgrounds:
@@ -97,13 +100,18 @@ def learn(
 
 
 def _camera(
-    camera: str | None, pictures: Iterable[bytes], options: BackgroundOptions
+    camera: str | None,
+    pictures: Iterable[bytes],
+    options: BackgroundOptions,
+    unread: Callable[[ImageError], None] | None,
 ) -> Iterator[Learnt]:
     kept: dict[bool, list[tuple[Pixels, tuple[int, int]]]] = {False: [], True: []}
     for data in pictures:
         try:
             pixels = decode(data)
-        except ImageError:
+        except ImageError as error:
+            if unread is not None:
+                unread(error)
             continue
         height, width = pixels.shape[:2]
         kept[is_night(pixels)].append((compare.small(pixels).copy(), (width, height)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deckwatch_client.background.likelihoods import without
 from deckwatch_client.background.options import BackgroundOptions
 from deckwatch_client.background.store import Backgrounds
-from deckwatch_vision.errors import UsageError
+from deckwatch_vision.errors import ImageError, UsageError
 from deckwatch_vision.result import Fish, Result
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ class BackgroundStage:
         self._store = Backgrounds(folder)
         self._fresh()
 
-    def learn_from(self, items: Iterable[tuple[str | None, bytes]]) -> list[Learnt]:
+    def learn_from(
+        self,
+        items: Iterable[tuple[str | None, bytes]],
+        *,
+        unread: Callable[[ImageError], None] | None = None,
+    ) -> list[Learnt]:
         """Learn from encoded pictures, camera after camera, and keep what was learnt.
 
         Memory holds the pictures of one camera at a time, at most 320 pixels wide or high. Pictures
@@ -56,6 +61,7 @@ class BackgroundStage:
 
         Args:
             items: camera (None where it is not known) and picture; see `sample.EvenSample`.
+            unread: is told what is wrong with a picture that was just taken.
 
         Returns:
             What became of each camera by day and by night, also where that is nothing.
@@ -65,7 +71,7 @@ class BackgroundStage:
         """
         from deckwatch_client.background.learn import learn
 
-        learnt = learn(items, self._store, self.options)
+        learnt = learn(items, self._store, self.options, unread)
         self._fresh()
         return learnt
 
