@@ -9,6 +9,7 @@ import io
 import shutil
 import threading
 import time
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import ViewportSize, expect, sync_playwright
@@ -47,15 +48,15 @@ def take(url: str) -> None:
         page.mouse.move(640, 790)
         # The focus ring belongs to whoever clicked.
         page.evaluate("document.activeElement.blur()")
-        save(page.screenshot(animations="disabled"))
+        save(page.screenshot(animations="disabled"), PICTURE)
 
 
-def save(png: bytes) -> None:
+def save(png: bytes, path: Path) -> None:
     """Write `png` in 256 colours, well chosen and dithered: a third of the bytes."""
     taken = Image.open(io.BytesIO(png)).convert("RGB")
     palette = taken.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=2)
     small = taken.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    small.save(PICTURE, optimize=True)
+    small.save(path, optimize=True)
 
 
 def main() -> None:

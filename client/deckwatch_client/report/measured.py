@@ -23,9 +23,9 @@ class Measured:
     high: float | None = None
 
     def per_cent(self) -> str:
-        """In words, such as "72 % (65 to 78)"."""
+        """In words, such as "72 % (65 to 78)", which do not come apart at the end of a line."""
         digits = 0 if self.value >= 0.1 else 1
-        words = f"{100 * self.value:.{digits}f} %"
+        words = f"{100 * self.value:.{digits}f}\N{NO-BREAK SPACE}%"
         if self.low is None or self.high is None:
             return words
         return f"{words} ({100 * self.low:.{digits}f} to {100 * self.high:.{digits}f})"

@@ -60,20 +60,19 @@ def add_counts(page: Page, tally: Tally, release: Release | None) -> None:
     """Species with their numbers, and what these say and do not say."""
     page.heading("Counts per species")
     expected = tally.expected()
-    head = ["species", "called so", "followed in video", "expected", "95 % interval", "sensitive"]
+    head = ["species", "called so", "followed in video", "expected", "95 % interval"]
     rows = [
         [
-            named(one),
+            f"{named(one)}, sensitive" if one.sensitive else named(one),
             tally.called[one.code],
             tally.followed[one.code],
             *_likely(expected[one.code]),
-            "sensitive" if one.sensitive else "",
         ]
         for one in sorted(tally.info.species, key=lambda one: -tally.called[one.code])
         if one.code != NO_FISH
     ]
     if NO_FISH in expected:
-        rows.append(["no fish after all", "", "", *_likely(expected[NO_FISH]), ""])
+        rows.append(["no fish after all", "", "", *_likely(expected[NO_FISH])])
     if not tally.videos:
         head, rows = head[:2] + head[3:], [row[:2] + row[3:] for row in rows]
     page.table(head, rows, f"{quantity(tally.animals, 'fish', 'fish')} found, by species")
@@ -144,7 +143,7 @@ def add_timeline(page: Page, tally: Tally) -> None:
          camera.untimed.pictures]
         for name, camera in times.cameras.items()
     ]  # fmt: skip
-    head = ("camera", "pictures", "fish", "first", "last", "pictures without a time")
+    head = ("camera", "pictures", "fish", "first", "last", "without a time")
     page.table(head, rows, "Cameras")
     if times.zoned and times.unzoned:
         page.text("Some times have a zone and some have none; all are shown as they are written.")

@@ -41,10 +41,10 @@ def test_the_page_tells_the_season(here: Path, tmp_path: Path) -> None:
     assert "26 pictures, 3 cameras, 2026-05-05 to 2026-05-06; recognised by tiny 1" in words
     # Sums over the fish of runs.season: six of each picture's fish.
     assert rows(content, "24 fish found, by species") == [
-        ["OTHER (other fish)", "12", "9.6", "7 to 12", ""],
-        ["SHARK", "6", "5.4", "4 to 6", "sensitive"],
-        ["RAY", "6", "6.6", "4 to 9", "sensitive"],
-        ["no fish after all", "", "2.4", "0 to 6", ""],
+        ["OTHER (other fish)", "12", "9.6", "7 to 12"],
+        ["SHARK, sensitive", "6", "5.4", "4 to 6"],
+        ["RAY, sensitive", "6", "6.6", "4 to 9"],
+        ["no fish after all", "", "2.4", "0 to 6"],
     ]
     assert "SHARK: 6 called so, 0 perhaps" in words
     assert "RAY: 6 called so, 6 perhaps" in words
@@ -142,8 +142,8 @@ def test_a_video_is_counted_by_its_tracks(tmp_path: Path) -> None:
     words = str(Text(content))
     assert "10 frames of 1 video" in words
     table = rows(content, "11 fish found, by species")
-    assert ["SHARK", "1", "1", "0.9", "0 to 1", "sensitive"] in table
-    assert ["OTHER (other fish)", "10", "0", "9.0", "7 to 10", ""] in table
+    assert ["SHARK, sensitive", "1", "1", "0.9", "0 to 1"] in table
+    assert ["OTHER (other fish)", "10", "0", "9.0", "7 to 10"] in table
     assert CAVEAT in words
     assert "followed through 10 frames" in words
     assert "haul.mp4, by the time since its start" in words
@@ -156,7 +156,10 @@ def test_fish_seen_once_in_a_video_are_told_apart(tmp_path: Path) -> None:
     run = write_run(tmp_path / "out", frames)
     content = made(run, tmp_path / "report.html", thumbnails=0)
     table = rows(content, "4 fish found, by species")
-    assert [row[:3] for row in table[:2]] == [["RAY", "3", "0"], ["SHARK", "1", "1"]]
+    assert [row[:3] for row in table[:2]] == [
+        ["RAY, sensitive", "3", "0"],
+        ["SHARK, sensitive", "1", "1"],
+    ]
     assert "Of the 4 fish 3 were seen in a single frame" in content
 
 
