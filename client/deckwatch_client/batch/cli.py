@@ -55,6 +55,12 @@ def batch(
     overlays: Annotated[
         bool, typer.Option("--overlays", help="Also write every picture with boxes and labels.")
     ] = False,
+    latitude: Annotated[
+        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+    ] = None,
+    longitude: Annotated[
+        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+    ] = None,
     again: Annotated[
         bool,
         typer.Option(
@@ -200,6 +206,7 @@ def batch(
     from deckwatch_client.batch.origin import Origins
     from deckwatch_client.batch.plan import Plan
     from deckwatch_client.batch.run import run
+    from deckwatch_client.formats.contract import FormatOptions
     from deckwatch_client.video.options import VideoOptions
 
     fixed = background or background_from is not None
@@ -217,6 +224,7 @@ def batch(
         background=BackgroundOptions(method=background_method, mask=mask) if fixed else None,
         background_from=background_from,
         formats=_formats(formats, crops, overlays),
+        format_options=FormatOptions(latitude=latitude, longitude=longitude),
         again=again,
     )
     summary = run(plan)
@@ -239,12 +247,19 @@ def told(plan: Plan, summary: Summary) -> str:
     lines += [
         f"  {_count(count, 'failure')}: {code}" for code, count in sorted(tally.failures.items())
     ]
+    if tally.tracks:
+        found = ", ".join(f"{code} {number:,}" for code, number in sorted(tally.tracks.items()))
+        lines.append(f"Followed through videos, each fish once as far as it was in sight: {found}")
+    if tally.gone:
+        lines.append(
+            f"{_count(tally.gone, 'picture')} could not be read again for crops or overlays"
+        )
     if summary.others:
         kinds = ", ".join(
             f"{count:,} {suffix or 'without a suffix'}"
             for suffix, count in summary.others.most_common(5)
         )
-        lines.append(f"{summary.others.total():,} other files were left aside: {kinds}")
+        lines.append(f"{_count(summary.others.total(), 'other file')} left aside: {kinds}")
     lines.append(f"Results: {', '.join(summary.outputs)}")
     return "\n".join(lines)
 

@@ -127,7 +127,9 @@ class _Crew:
             except queue.Empty:
                 pass
             if self._stop.is_set():
-                deadline = deadline or time.monotonic() + GRACE_S
+                # What waits for a server that is away is not worth waiting for.
+                grace_s = 0.0 if self._recognise.waiting else GRACE_S
+                deadline = deadline or time.monotonic() + grace_s
                 if time.monotonic() > deadline:
                     return None
 

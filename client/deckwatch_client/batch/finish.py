@@ -25,12 +25,18 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class Tally:
-    """What the results hold: by label pictures and fish, by code failures."""
+    """What the results hold: by label pictures and fish, by code failures.
+
+    tracks: distinct fish of the videos by label, see `video.count`. gone: pictures that could not
+    be read again, for crops and overlays.
+    """
 
     pictures: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     by_label: Counter[str] = field(default_factory=Counter)
     fish: Counter[str] = field(default_factory=Counter)
+    tracks: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
 
     @property
     def failed(self) -> int:
@@ -73,7 +79,7 @@ def finish(
     pixels = PixelSource(tell=lambda text: speaker().warning("picture gone", text))
     try:
         with open_writers(plan.all_formats, info, plan.out, pixels, plan.format_options) as writers:
-            for record in _followed(_records(log, index), plan):
+            for record in _followed(_records(log, index), plan, tally.tracks):
                 if stop.is_set():
                     raise Stopped
                 complete = plan.origins.complete(record)
@@ -82,6 +88,7 @@ def finish(
                 tick(tally.pictures)
     except OSError as error:
         raise disk_error(error, plan.out) from None
+    tally.gone = pixels.gone
     return tally
 
 
@@ -106,12 +113,16 @@ def _gone(record: Record) -> bool:
         return True
 
 
-def _followed(records: Iterator[Record], plan: Plan) -> Iterator[Record]:
-    """The records, those of each video's frames followed."""
+def _followed(records: Iterator[Record], plan: Plan, tracks: Counter[str]) -> Iterator[Record]:
+    """The records, those of each video's frames followed, and its fish counted into `tracks`."""
     for video, found in groupby(records, key=lambda each: each.moment and each.moment.video):
         if video is None or not (plan.video.track or plan.video.average):
             yield from found
             continue
+        from deckwatch_client.video.count import count
         from deckwatch_client.video.follow import follow
 
-        yield from follow(found, plan.video)
+        followed = list(follow(found, plan.video))
+        for counted in count(followed).values():
+            tracks.update(counted.labelled)
+        yield from followed

@@ -59,7 +59,8 @@ def prepare(plan: Plan, sources: Sources, *, continuing: bool) -> BackgroundStag
         )
     speaker().info("background", "Learning what the cameras always see.")
     for learnt in stage.learn_from(_pictures(plan, sources)):
-        speaker().info("background learnt", f"Background of {learnt}.")
+        tell = speaker().info if learnt.backgrounds else speaker().warning
+        tell("background", f"{learnt}.", camera=learnt.camera, night=learnt.night)
     return stage
 
 

@@ -99,6 +99,8 @@ class Patient:
     Args:
         backend: what to ask; closed with this one.
         patience_s: how long to wait for an ill server, in seconds.
+
+    `away` says whether it is waited for just now.
     """
 
     def __init__(self, backend: Backend, *, patience_s: float) -> None:
@@ -106,7 +108,7 @@ class Patient:
         self._patience_s = patience_s
         self._closed = threading.Event()
         self._answered = time.monotonic()
-        self._away = False
+        self.away = False
         self._lock = threading.Lock()
 
     def infer(self, data: bytes, *, file: str | None = None) -> Result:
@@ -126,19 +128,17 @@ class Patient:
             except ImageError:
                 self._note()
                 raise
-            except ServerError as error:
+            except (ServerError, RateLimited) as error:
                 tries += 1
-                if isinstance(error, ServerUnavailable | ServerOverloaded):
-                    raise ServerGone(error, self._patience_s) from error
-                if tries >= TRIES and self._answered > began:
+                busy = isinstance(error, ServerUnavailable | ServerOverloaded | RateLimited)
+                if tries >= TRIES and self._answered > began and not busy:
                     raise
+                # An answer to any picture shows that the server is there.
                 waited = time.monotonic() - max(began, self._answered)
                 if waited >= self._patience_s or self._closed.is_set():
                     raise ServerGone(error, self._patience_s) from error
                 self._tell(error, PAUSE_S)
                 self._closed.wait(PAUSE_S)
-            except RateLimited as error:
-                raise ServerGone(error, self._patience_s) from error
             else:
                 self._note()
                 return result
@@ -154,15 +154,15 @@ class Patient:
 
     def _note(self) -> None:
         self._answered = time.monotonic()
-        if self._away:
+        if self.away:
             with self._lock:
-                back, self._away = self._away, False
+                back, self.away = self.away, False
             if back:
                 speaker().info("server answers", "The server answers again.")
 
     def _tell(self, error: DeckwatchError, _: float) -> None:
         with self._lock:
-            told, self._away = self._away, True
+            told, self.away = self.away, True
         if not told and not self._closed.is_set():
             speaker().warning(
                 "server waited for",

@@ -22,6 +22,8 @@ LINE_EVERY_S = 30.0
 FIRST_LINE_S = 5.0
 # The speed is that of the last while: pictures of another size, a server that was away.
 WINDOW_S = 60.0
+# Of fewer pictures nobody can tell how long the others will take.
+ENOUGH = 10
 # A disk that was taken out would otherwise be told of once for every picture.
 MOST_FAILURES = 20
 
@@ -110,7 +112,7 @@ class Progress:
         if self._bar is None:
             total = f" of {self.total:,}" if self.total is not None else ""
             parts.insert(0, f"{self.done + taken_over:,}{total} done")
-        if self.total is not None and speed > 0:
+        if self.total is not None and speed > 0 and self.done >= ENOUGH:
             left = max(0, self.total - self.done - taken_over)
             parts.append(f"{_duration(left / speed)} left")
         if self.failed:

@@ -63,7 +63,7 @@ class Summary:
         if self.interrupted:
             return INTERRUPTED
         if not self.tally.failed:
-            return DONE
+            return SOME_FAILED if self.tally.gone else DONE
         return SOME_FAILED if self.tally.failed < self.tally.pictures else FAILED
 
 

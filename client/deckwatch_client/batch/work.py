@@ -125,6 +125,11 @@ class Recognise:
             # Of a server's errors `Patient` lets pass those alone that are the picture's own.
             return replace(record, failure=Failure.of(error))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the server is away just now."""
+        return isinstance(self._backend, Patient) and self._backend.away
+
     def served(self) -> Served:
         """What answers. Raises DeckwatchError."""
         return self._open().served()

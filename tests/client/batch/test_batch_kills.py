@@ -116,7 +116,7 @@ def test_interrupted_before_it_began_it_ends_quietly(season: Path) -> None:
     wait_until(lambda: size(Path("out")) > 0, "the first pictures")
     # Waiting for more of the list, which never comes.
     process.send_signal(signal.SIGINT)
-    told, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
     os.close(writing)
     os.close(reading)
     assert process.returncode == 130, said

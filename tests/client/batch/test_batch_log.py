@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +35,11 @@ def contents(path: Path) -> list[object]:
 
 
 def test_lines_come_back_by_their_place(tmp_path: Path) -> None:
-    entries = [{"n": 1, "name": "\udcff"}, {"n": 2, "text": "ü" * 300}, {"n": 3}]
+    entries: list[dict[str, object]] = [
+        {"n": 1, "name": "\udcff"},
+        {"n": 2, "text": "ü" * 300},
+        {"n": 3},
+    ]
     with Log(tmp_path / "log") as log:
         places = [log.append(entry) for entry in entries]
         assert [log.read(*place) for place in places] == entries
@@ -87,8 +93,8 @@ def test_what_is_written_is_on_the_disk_within_a_second(
 ) -> None:
     synced = []
     clock = [0.0]
-    monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(logs.os, "fsync", lambda file: synced.append(clock[0]))
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(clock[0]))
     with Log(tmp_path / "log") as log:
         for clock[0] in (0.1, 0.9, 1.0, 1.5, 2.1):
             log.append({})
@@ -124,7 +130,7 @@ def test_what_failed_or_changed_is_new_again() -> None:
 
 def test_results_are_in_the_order_of_folders_then_of_time() -> None:
     names = ["a/10.jpg", "a/2.jpg", "a/haul.mp4", "a.b/1.jpg", "b.jpg"]
-    assert sorted(reversed(names), key=place_of) == names
+    assert sorted(names[::-1], key=place_of) == names
     index = Index()
     video = b"/a/haul.mp4"
     moments = [Moment("a/haul.mp4", time_s, 0) for time_s in (0.0, 9.5, 1_000_000.0)]

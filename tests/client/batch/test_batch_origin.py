@@ -130,9 +130,7 @@ def test_a_stream_has_no_time_in_its_address() -> None:
         ({"times": ("%Y-%m",)}, "gives no date"),
     ],
 )
-def test_patterns_that_make_no_sense_are_refused(
-    options: dict[str, object], message: str
-) -> None:
+def test_patterns_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Origins(**options)  # type: ignore[arg-type]
 

@@ -92,7 +92,10 @@ def test_new_and_changed_pictures_are_taken_in(season: Path, asked: list[str], j
 
 
 def test_failures_are_data_and_are_tried_again(season: Path, asked: list[str]) -> None:
-    broken, whole = season / "day-001" / "00005.jpg", (season / "day-001" / "00005.jpg").read_bytes()
+    broken, whole = (
+        season / "day-001" / "00005.jpg",
+        (season / "day-001" / "00005.jpg").read_bytes(),
+    )
     broken.write_bytes(whole[:200])
     (season / "day-001" / "00005x.jpg").write_bytes(b"")
     summary = go("season", out=Path("out"))
@@ -171,7 +174,9 @@ def test_exif_tells_the_time_and_the_path_the_camera(season: Path) -> None:
     piexif.insert(exif, str(picture))
     (season / "day-000" / "00002.jpg").rename(season / "day-000" / "20260506_010203.jpg")
     go("season", out=Path("out"))
-    first = {name: each for name, each in zip(names(Path("out")), results(Path("out")), strict=True)}
+    first = {
+        name: each for name, each in zip(names(Path("out")), results(Path("out")), strict=True)
+    }
     assert first["season/day-000/00001.jpg"]["captured_at"] == "2026-05-05T07:30:09"
     assert first["season/day-000/20260506_010203.jpg"]["captured_at"] == "2026-05-06T01:02:03"
     assert "captured_at" not in first["season/day-000/00000.jpg"]
@@ -184,7 +189,9 @@ def test_exif_tells_the_time_and_the_path_the_camera(season: Path) -> None:
     assert told["options"]["camera_from"] == "{camera}/*"
 
 
-def test_other_options_are_refused_each_by_name(season: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_options_are_refused_each_by_name(
+    season: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go("season", out=Path("out"))
     before = outputs(Path("out"))
     with pytest.raises(UsageError, match=r"its rate_hz is 1\.0, now it would be 2\.0;.*seconds"):
@@ -208,7 +215,9 @@ def test_another_release_is_refused_unless_told_so(season: Path, tmp_path: Path)
 
     write_tiny_release(repository, version=3, name="newer")
     connection = Connection(repository=str(repository))
-    with pytest.raises(UsageError, match=r"its release is tiny 1, now it would be newer 3.*--again"):
+    with pytest.raises(
+        UsageError, match=r"its release is tiny 1, now it would be newer 3.*--again"
+    ):
         go("season", out=Path("out"), connection=connection)
     assert outputs(Path("out")) == before
     summary = go("season", out=Path("out"), connection=connection, again=True)
