@@ -15,6 +15,13 @@ from deckwatch_client.logs import FORMAT_VARIABLE, speak, speaker
 from deckwatch_client.version import installed_version
 from deckwatch_vision.errors import DeckwatchError, UsageError
 
+EPILOG = """\b
+Exit status of every command:
+  0 done, 1 failed, 2 wrong usage, 3 finished but some pictures failed, 130 interrupted
+
+`deckwatch COMMAND --help` tells what a command takes. Something does not work: `deckwatch doctor`.
+"""
+
 # Plain help: drawing it with rich takes longer than everything else together.
 app = typer.Typer(
     name="deckwatch",
@@ -23,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
+    epilog=EPILOG,
 )
 
 

@@ -153,12 +153,10 @@ def load_command(found: EntryPoint) -> Any:
             f"the command {found.name!r} is {found.value}, neither a Typer app nor a function. "
             "Correct the entry point of the package that brings it."
         )
-    command = typer.main.get_command(app)
+    from deckwatch_serving.help_pages import plain
+
+    command = plain(typer.main.get_command(app))
     command.name = found.name
-    if isinstance(command, TyperGroup):
-        for each in command.commands.values():
-            # Typer would cut the line in the list of commands after a few words.
-            each.short_help = each.get_short_help_str(limit=1000)
     return command
 
 

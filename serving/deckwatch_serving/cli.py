@@ -17,7 +17,9 @@ def up(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the gateway; 0 takes a free one.")
     ] = 8080,
-    host: Annotated[str, typer.Option(help="Address that the gateway listens on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address that the gateway listens on.")
+    ] = "127.0.0.1",
     repository: Annotated[
         Path | None,
         typer.Option(
@@ -37,7 +39,21 @@ def up(
 ) -> None:
     """Serve on this machine: the Triton ensemble and the gateway, until Ctrl-C.
 
-    Needs the extras: pip install 'deckwatch[local,gateway]'.
+    Says where once a generated picture was recognised, and prints a command to try it with. A
+    server that dies is started again. Needs the extras: pip install 'deckwatch[local,gateway]'.
+
+    \b
+    Examples:
+      deckwatch up
+      deckwatch up --port 0 --repository runs/spring/candidates/best
+      DECKWATCH_API_KEYS_FILE=keys deckwatch up --host 0.0.0.0
+
+    \b
+    Exit status:
+      0 stopped by SIGTERM, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C
+
+    Environment: the gateway's settings, see `deckwatch gateway settings`; the options below win
+    over them. See also: docs/serving.md, docs/http.md, `deckwatch doctor`.
     """
     from deckwatch_serving.gateway import GatewayProcess
     from deckwatch_serving.launcher import Launcher

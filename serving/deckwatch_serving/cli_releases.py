@@ -83,6 +83,12 @@ def promote(
       deckwatch promote 2 --triton http://127.0.0.1:8000
       deckwatch promote --from runs/spring/candidates/best
       deckwatch promote 3 --force "the old camera is gone"
+
+    \b
+    Exit status:
+      0 it is live, 1 the gate or a server refused, 2 wrong usage
+
+    See also: docs/releases.md, `deckwatch releases`, `deckwatch rollback`.
     """
     from deckwatch_serving.repository import find_repository, open_release
 
@@ -134,6 +140,10 @@ def rollback(
     Examples:
       deckwatch rollback
       deckwatch rollback --triton http://127.0.0.1:8000 --reason "misses sharks at night"
+
+    \b
+    Exit status:
+      0 it is live again, 1 there is none before, or a server refused, 2 wrong usage
     """
     from deckwatch_serving.promotion import rollback as rolled_back
     from deckwatch_serving.repository import find_repository

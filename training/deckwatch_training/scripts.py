@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 
 import typer
+from typer.main import get_command
 
+from deckwatch_serving.help_pages import plain
 from deckwatch_vision.errors import DeckwatchError, UsageError
 
 FAILED, USAGE, SOME_FAILED = 1, 2, 3
@@ -17,7 +19,7 @@ def run(name: str, command: Callable[..., None], extra: str = "train") -> None:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name)(command)
     try:
-        app(prog_name=name)
+        plain(get_command(app))(prog_name=name)
     except DeckwatchError as error:
         _exit(name, error.message, USAGE if isinstance(error, UsageError) else FAILED)
     except ModuleNotFoundError as error:
