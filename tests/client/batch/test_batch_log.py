@@ -130,7 +130,7 @@ def test_what_failed_or_changed_is_new_again() -> None:
 
 def test_results_are_in_the_order_of_folders_then_of_time() -> None:
     names = ["a/10.jpg", "a/2.jpg", "a/haul.mp4", "a.b/1.jpg", "b.jpg"]
-    assert sorted(names[::-1], key=place_of) == names
+    assert sorted(set(names), key=place_of) == names
     index = Index()
     video = b"/a/haul.mp4"
     moments = [Moment("a/haul.mp4", time_s, 0) for time_s in (0.0, 9.5, 1_000_000.0)]

@@ -12,11 +12,10 @@ from typing import Any
 import piexif
 import pytest
 
-from deckwatch_client.batch import run as runs
 from deckwatch_client.batch.log import Log
 from deckwatch_client.batch.origin import Origins
 from deckwatch_client.batch.plan import Plan, locked
-from deckwatch_client.batch.work import Connection
+from deckwatch_client.batch.work import Connection, Recognise
 from deckwatch_client.classify import main as classify
 from deckwatch_client.run_info import read_run
 from deckwatch_client.video.options import VideoOptions
@@ -30,13 +29,13 @@ from tests.tiny_release import write_two_releases
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the pictures that were really worked on."""
     worked: list[str] = []
-    recognise = runs.Recognise.__call__
+    recognise = Recognise.__call__
 
     def noting(self: Any, task: Any) -> Any:
         worked.append(task.name)
         return recognise(self, task)
 
-    monkeypatch.setattr(runs.Recognise, "__call__", noting)
+    monkeypatch.setattr(Recognise, "__call__", noting)
     return worked
 
 
@@ -126,7 +125,14 @@ def test_all_failed_is_a_failure(season: Path) -> None:
 def test_overlapping_sources_count_once(season: Path, asked: list[str]) -> None:
     os.symlink(season / "day-000", "again")
     Path("list.txt").write_text("season/day-000/00000.jpg\n./season/day-002/00008.jpg\nseason\n")
-    sources = ["season/day-000", "season", "season/day-001/00004.jpg", season, "again", "list.txt"]
+    sources: list[str | Path] = [
+        "season/day-000",
+        "season",
+        "season/day-001/00004.jpg",
+        season,
+        "again",
+        "list.txt",
+    ]
     summary = go(*sources, out=Path("out"))
     assert len(asked) == 12
     assert (summary.tally.pictures, len(lines(Path("out")))) == (12, 12)
@@ -174,9 +180,7 @@ def test_exif_tells_the_time_and_the_path_the_camera(season: Path) -> None:
     piexif.insert(exif, str(picture))
     (season / "day-000" / "00002.jpg").rename(season / "day-000" / "20260506_010203.jpg")
     go("season", out=Path("out"))
-    first = {
-        name: each for name, each in zip(names(Path("out")), results(Path("out")), strict=True)
-    }
+    first = dict(zip(names(Path("out")), results(Path("out")), strict=True))
     assert first["season/day-000/00001.jpg"]["captured_at"] == "2026-05-05T07:30:09"
     assert first["season/day-000/20260506_010203.jpg"]["captured_at"] == "2026-05-06T01:02:03"
     assert "captured_at" not in first["season/day-000/00000.jpg"]
@@ -198,7 +202,7 @@ def test_other_options_are_refused_each_by_name(
         go("season", out=Path("out"), video=VideoOptions(rate_hz=2.0, seconds=5))
     (season / "deeper").mkdir()
     monkeypatch.chdir(season / "deeper")
-    with pytest.raises(UsageError, match="its names start from .*, where the command has"):
+    with pytest.raises(UsageError, match=r"its names start from .*, where the command has"):
         go("..", out=Path("../../out"))
     monkeypatch.chdir(season.parent)
     assert outputs(Path("out")) == before
@@ -253,7 +257,7 @@ def test_results_may_lie_within_the_season(season: Path) -> None:
 def test_nothing_to_find_is_told(season: Path) -> None:
     Path("empty").mkdir()
     Path("empty/readme.md").write_text("")
-    with pytest.raises(UsageError, match="No picture and no video found. 1 other files"):
+    with pytest.raises(UsageError, match=r"No picture and no video found\. 1 other files"):
         go("empty", out=Path("out"))
 
 
@@ -324,7 +328,7 @@ def test_a_mistake_of_ours_in_a_worker_ends_the_run(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(runs.Recognise, "_recognised", fail)
+    monkeypatch.setattr(Recognise, "_recognised", fail)
     with pytest.raises(ZeroDivisionError):
         go("season", out=Path("out"))
     monkeypatch.undo()
