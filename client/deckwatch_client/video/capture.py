@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -38,11 +39,21 @@ FAR_S = 3e8
 class Capture:
     """A video file or stream, read from its start; use it in one thread.
 
-    time_s: seconds since the start, of the frame grabbed last; -1 before the first.
-    frame: its number, from 0.
-    holes: whether pieces of the file were left out, so that leaps of the time are losses.
-    lead: by how many frames FFmpeg's complaints may precede the frame that they are about; None
-        with several threads, where it is not the same each time.
+    Args:
+        name: how FFmpeg calls it.
+        parameters: of OpenCV's, in pairs.
+        threads: that decode.
+        holes: see below.
+        stall_s: seconds without a frame after which a stream counts as ended.
+
+    Attributes:
+        time_s: seconds since the start, of the frame grabbed last; -1 before the first.
+        frame: its number, from 0.
+        interval_s: from frame to frame, as the container says.
+        duration_s: as the container says; None where it does not.
+        holes: whether pieces of the file were left out, so that leaps of the time are losses.
+        lead: by how many frames FFmpeg's complaints may precede the frame that they are about; None
+            with several threads, where it is not the same each time.
 
     Raises:
         BrokenVideo: nothing that can be read is there.
@@ -56,6 +67,7 @@ class Capture:
         *,
         threads: int = THREADS,
         holes: bool = False,
+        stall_s: float | None = None,
     ) -> None:
         self._video = _open(name, [cv2.CAP_PROP_N_THREADS, threads, *parameters])
         if not self._video.isOpened():
@@ -70,17 +82,21 @@ class Capture:
         alone = int(self._get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
         self.lead = None if threads > 1 else 1 if alone else REORDERED
         self.holes = holes
+        self._stall_s = stall_s
         self._offset = 0.0
         self.time_s = -1.0
         self.frame = -1
 
     def next_frame(self) -> int | None:
         """Decode the next frame that can be; how many tries failed before, or None at the end."""
+        started = time.monotonic()
         for missed in range(ATTEMPTS):
             if self._video.grab():
                 self.frame += 1
                 self.time_s = self._time()
                 return missed
+            if self._stall_s is not None and time.monotonic() - started > self._stall_s:
+                break
         return None
 
     @property
@@ -91,7 +107,7 @@ class Capture:
     def pixels(self) -> Pixels:
         """The frame grabbed last, upright RGB [H,W,3]. Raises BrokenVideo, TooManyPixels."""
         got, pixels = self._video.retrieve()
-        if not got:
+        if not got or pixels is None:  # OpenCV has said yes to nothing
             raise BrokenVideo(f"the frame at {self.time_s:.3f} s cannot be decoded.")
         self._check(pixels.shape[0] * pixels.shape[1])  # a stream may change its size
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

@@ -58,6 +58,10 @@ class Complaints:
         # Appending: the file is emptied at each look, and FFmpeg goes on at its start.
         self._log = tempfile.TemporaryFile("ab+", prefix="deckwatch-ffmpeg-")  # noqa: SIM115
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._log.close()
+
     def redirect(self) -> None:
         """Let this process' standard error lead here from now on."""
         os.dup2(self._log.fileno(), 2)

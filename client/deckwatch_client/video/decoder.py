@@ -7,24 +7,26 @@ and its log, which tells the torn frames from the sound ones, goes to standard e
 one frame ahead of its reader: the pipe holds no more.
 
 In: lines of JSON, the first with `source`; when the pipe is closed the process ends. With `options`
-and `after_s` the first line asks for the frames to take; without, each further line asks for the
-frame at its `time_s`. Out: JSON objects, each after its length in bytes; those that say `shape` are
-followed by as many bytes of pixels. `kind` is "frame", "torn", "none" (no frame at that time),
-"alive" (nothing else for a while), "failed", "ready" (to be asked) or "end".
+and `after_s` the first line asks for the frames to take, of a stream each at a further line of its
+own; without, each further line asks for the frame at its `time_s`. Out: JSON objects, each after
+its length in bytes; those that say `shape` are followed by as many bytes of pixels. `kind` is
+"frame", "torn", "none" (no frame at that time), "alive" (nothing else for a while), "failed",
+"ready" (to be asked) or "end".
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from deckwatch_client.video import is_stream
 from deckwatch_client.video.capture import THREADS, open_file
 from deckwatch_client.video.damage import Complaints, Disturbed, Torn
+from deckwatch_client.video.live import Live
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_client.video.reader import LENGTH
 from deckwatch_client.video.sampling import DIGITS, Passed, Taken, taken_frames
@@ -81,8 +83,12 @@ def main() -> int:
         if "options" not in asked:
             _read_again(asked["source"], requests, speaker)
             return 0
-        threading.Thread(target=_leave_with_reader, args=[requests], daemon=True).start()
-        _take(asked, complaints, speaker)
+        wanted = threading.Event()
+        threading.Thread(target=_listen, args=[requests, wanted], daemon=True).start()
+        if is_stream(asked["source"]):
+            _watch(asked, complaints, speaker, wanted)
+        else:
+            _take(asked, complaints, speaker)
     except ImageError as error:
         speaker.say("failed", error=to_wire(error))
     except BrokenPipeError:
@@ -111,6 +117,14 @@ def _take(asked: dict[str, Any], complaints: Complaints, speaker: Speaker) -> No
                 continue
 
 
+def _watch(
+    asked: dict[str, Any], complaints: Complaints, speaker: Speaker, wanted: threading.Event
+) -> None:
+    """Tell the newest frame of a stream whenever one is wanted."""
+    for found in Live(asked["source"], VideoOptions(**asked["options"]), complaints, wanted):
+        speaker.tell(found)
+
+
 def _read_again(source: str, requests: Iterator[dict[str, Any]], speaker: Speaker) -> None:
     """Answer each request for a frame; fast in rising order, started anew for an earlier one."""
     video = open_file(source)
@@ -135,12 +149,13 @@ def _requests() -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _leave_with_reader(requests: Iterator[dict[str, Any]]) -> None:
-    """End this process when the other end of standard input is closed, however that came."""
+def _listen(requests: Iterator[dict[str, Any]], wanted: threading.Event) -> None:
+    """Note that more is wanted; when the pipe is closed, however that came, end this process."""
     for _ in requests:
-        pass
+        wanted.set()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # At once: a thread may be waiting for a camera, which nothing can interrupt.
+    os._exit(main())

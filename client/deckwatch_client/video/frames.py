@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from deckwatch_client.records import Moment, frame_name
+from deckwatch_client.video import is_stream, public_name
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_client.video.reader import Decoder
 from deckwatch_vision.errors import BrokenVideo, ImageError
@@ -34,6 +36,11 @@ class Frame:
     looks: str
 
     @property
+    def captured_at(self) -> str | None:
+        """The time by the clock, ISO 8601 in UTC, of a stream's frame; None for a file's."""
+        return captured_at(self.moment)
+
+    @property
     def name(self) -> str:
         """Its name in a run."""
         return frame_name(self.moment.video, self.moment.time_s)
@@ -48,6 +55,11 @@ class Lost:
     until_s: float | None = None
 
     @property
+    def captured_at(self) -> str | None:
+        """As of a frame: when it began."""
+        return captured_at(self.moment)
+
+    @property
     def name(self) -> str:
         """Its name in a run; no frame has it."""
         return frame_name(self.moment.video, self.moment.time_s)
@@ -56,12 +68,16 @@ class Lost:
 def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Iterator[Frame | Lost]:
     """The frames to recognise, in order of time, and the spans that are lost.
 
-    Taken is the first sound frame at or after each point of a grid of `rate_hz` points a second,
-    which starts with the video; with `scene_change` only where enough has changed. What is taken
-    depends on the video and the options alone. A process of its own decodes, one frame ahead.
+    Of a file it is the first sound frame at or after each point of a grid of `rate_hz` points a
+    second, which starts with the video; with `scene_change` only where enough has changed. What is
+    taken depends on the video and the options alone. A process of its own decodes, a frame ahead.
+
+    Of a live stream (see `live`) it is the newest frame when one is due. Times are seconds since
+    1970 by this machine's clock. It ends after `options.seconds`, or lost for ten minutes.
 
     Args:
-        source: path of the file; it is put into the moments as given.
+        source: path of the file, put into the moments as given; or URL of the stream, put there
+            without its secrets (see `public_name`).
         options: how often, and for how long.
         after: go on after this moment of an earlier run: what comes is exactly what came after it
             there.
@@ -72,11 +88,16 @@ def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Itera
     """
     last = after
     after_s = after.time_s if after else None
+    video = public_name(source)
     with Decoder(source, options=options.as_dict(), after_s=after_s) as decoder:
         try:
-            while (answer := decoder.answer())[0]["kind"] != "end":
-                told, pixels = answer
-                last = Moment(source, float(told["time_s"]), int(told["frame"]))
+            while True:
+                if is_stream(source):
+                    decoder.ask(more=True)  # what came meanwhile is passed over
+                told, pixels = decoder.answer()
+                if told["kind"] == "end":
+                    return
+                last = Moment(video, float(told["time_s"]), int(told["frame"]))
                 if pixels is not None:
                     yield Frame(last, pixels, str(told["looks"]))
                 else:
@@ -85,16 +106,31 @@ def sample(source: str, options: VideoOptions, *, after: Moment | None) -> Itera
             if last is None:
                 raise
             # A thousandth later, so that it has a name of its own.
-            at = Moment(source, round(last.time_s + 0.001, 3), last.frame + 1)
+            at = Moment(video, round(last.time_s + 0.001, 3), last.frame + 1)
             yield Lost(at, error)
 
 
+def captured_at(moment: Moment) -> str | None:
+    """When a stream's frame was taken, ISO 8601 in UTC; None for a file's, which says no date."""
+    return iso_time(moment.time_s) if is_stream(moment.video) else None
+
+
+def iso_time(time_s: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC, to the thousandth."""
+    told = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
+
+
 def _lost(start: Moment, until_s: float | None) -> Lost:
-    end = "the end" if until_s is None else f"{until_s:.3f} s"
-    sentence = (
-        f"frames from {start.time_s:.3f} s to {end} could not be read: the file is damaged there. "
-        "Copy it again from where it was recorded."
-    )
+    if is_stream(start.video):
+        end = "it was given up" if until_s is None else iso_time(until_s)
+        why = "the stream was interrupted. Check the camera and the network if this happens often."
+        begin = iso_time(start.time_s)
+    else:
+        end = "the end" if until_s is None else f"{until_s:.3f} s"
+        why = "the file is damaged there. Copy it again from where it was recorded."
+        begin = f"{start.time_s:.3f} s"
+    sentence = f"frames from {begin} to {end} could not be read: {why}"
     return Lost(start, BrokenVideo(sentence), until_s)
 
 
@@ -108,6 +144,8 @@ class FrameReader:
     """
 
     def __init__(self, video: str) -> None:
+        if is_stream(video):
+            raise BrokenVideo(f"{public_name(video)} is live: its past frames are gone.")
         self._decoder = Decoder(video)
         try:
             self._decoder.answer()

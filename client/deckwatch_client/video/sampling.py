@@ -59,7 +59,7 @@ def taken_frames(
         pixels = None
         if point >= due:
             due = point + 1
-            pixels = _pixels(video) if wanted or scenes is not None else None
+            pixels = pixels_of(video) if wanted or scenes is not None else None
         if pixels is None or (scenes and not scenes.take(pixels, time_s)) or not wanted:
             yield Passed(time_s)
         else:
@@ -72,7 +72,8 @@ def grid_point(time_s: float, rate_hz: float) -> int:
     return int(time_s * rate_hz + 1e-3)
 
 
-def _pixels(video: Capture) -> Pixels | None:
+def pixels_of(video: Capture) -> Pixels | None:
+    """The frame grabbed last; None where OpenCV cannot give it after all."""
     try:
         return video.pixels()
     except BrokenVideo:
