@@ -228,7 +228,7 @@ def batch(
         again=again,
     )
     summary = run(plan)
-    if not summary.interrupted:
+    if summary.outputs:
         typer.echo(told(plan, summary))
     raise typer.Exit(summary.status)
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deckwatch_client.batch.index import Index, Known, frame_identity
 from deckwatch_client.batch.sources import Item, Sources, identity
 from deckwatch_client.batch.work import Task, failed
-from deckwatch_client.records import Failure
-from deckwatch_client.video import is_stream
+from deckwatch_client.video import is_stream, public_name
 from deckwatch_serving.picture_files import stamp
 from deckwatch_vision.errors import DeckwatchError
 
 if TYPE_CHECKING:
+    from deckwatch_client.video.frames import Frame, Lost
     from deckwatch_client.video.options import VideoOptions
 
 
@@ -126,35 +127,38 @@ class Feed:
         return self._put(failed(task, item.error) if item.error else task)
 
     def _frames_of(self, name: str) -> bool:
-        from deckwatch_client.video.frames import Lost, sample
+        from deckwatch_client.video.frames import sample
 
-        who, mark = identity(name), "" if is_stream(name) else _stamp(name)
-        told = self._index.meet_video(who, name, mark)
+        live = is_stream(name)
+        public = public_name(name)  # an address may hold a password
+        who, mark = identity(public), "" if live else _stamp(name)
+        told = self._index.meet_video(who, public, mark)
         if told.known is not Known.NEW:
             return not self._over
-        whole = Task(name, who, mark, video=who)
+        whole = Task(public, who, mark, video=who)
         try:
             for taken in sample(name, self._video, after=told.after):
-                frame = frame_identity(who, taken.moment)
-                if self._index.meet(frame, mark) is not Known.NEW:
-                    continue
-                self.met += 1
-                if isinstance(taken, Lost):
-                    task = Task(
-                        taken.name, frame, mark, who, taken.moment, failure=Failure.of(taken.error)
-                    )
-                else:
-                    if not self._room():
-                        return False
-                    task = Task(
-                        taken.name, frame, mark, who, taken.moment, taken.looks, taken.pixels
-                    )
-                if not self._put(task):
+                if not self._frame(taken, who, mark):
                     return False
         except DeckwatchError as error:
             self.met += 1
             return self._put(failed(whole, error))
-        return self._put(Task(name, who, mark, video=who, finished=True))
+        # A live stream has no end: the same command goes on with it.
+        return live or self._put(replace(whole, finished=True))
+
+    def _frame(self, taken: Frame | Lost, video: bytes, mark: str) -> bool:
+        """Put what was taken from a video; False when the run is to end."""
+        from deckwatch_client.video.frames import Lost
+
+        moment = taken.moment
+        who = frame_identity(video, moment)
+        if self._index.meet(who, mark) is not Known.NEW:
+            return not self._over
+        self.met += 1
+        task = Task(taken.name, who, mark, video, moment, captured_at=taken.captured_at)
+        if isinstance(taken, Lost):
+            return self._put(failed(task, taken.error))
+        return self._room() and self._put(replace(task, looks=taken.looks, pixels=taken.pixels))
 
     def _room(self) -> bool:
         """Wait until another frame may be in memory; False when the run is to end."""

@@ -45,7 +45,7 @@ class ReleaseChanged(DeckwatchError):  # noqa: N818
 class Summary:
     """What a run found.
 
-    tally: of all results, also those of earlier runs; empty where it was interrupted. done:
+    tally: of all results, also those of earlier runs; empty where none were written. done:
     pictures that this run worked on; taken_over: that earlier ones had done. others: files left
     aside, by suffix. outputs: files and folders that were written.
     """
@@ -141,7 +141,7 @@ class _Run:
         if recognise.stage is not None:
             for text in recognise.stage.warnings():
                 self._say.warning("background", text)
-        if self._stop.is_set():
+        if self._stop.is_set() and not sources.live:
             return self._interrupted(feed, progress)
         return self._results(feed, progress, sources)
 
@@ -177,13 +177,17 @@ class _Run:
         try:
             with progress.shown("writing results"):
                 tally = finish(
-                    self._plan, self._info, self._log, self._index, self._stop,
+                    # To interrupt a stream is to end it: then a second time means stop.
+                    self._plan, self._info, self._log, self._index,
+                    threading.Event() if sources.live else self._stop,
                     lambda written: progress.wrote(written, count),
                 )  # fmt: skip
         except Stopped:
             return self._interrupted(feed, progress)
         outputs = tuple(written(self._plan))
-        return Summary(tally, progress.done, feed.taken_over, sources.others, outputs)
+        return Summary(
+            tally, progress.done, feed.taken_over, sources.others, outputs, self._stop.is_set()
+        )
 
     def _interrupted(self, feed: Feed, progress: Progress) -> Summary:
         self._say.info(

@@ -68,6 +68,11 @@ class Sources:
         return STDIN in self._given or STDIN in self._lists
 
     @property
+    def live(self) -> bool:
+        """Whether a live stream is among them, which ends when it is interrupted."""
+        return any(is_stream(each) for each in self._given)
+
+    @property
     def relative(self) -> bool:
         """Whether a name may depend on the folder in which the command was called."""
         return bool(self._lists) or any(

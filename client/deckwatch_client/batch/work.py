@@ -39,6 +39,7 @@ class Task:
     name, identity, stamp: of the picture or frame, see `index`; the stamp is the file's.
     video: for a frame, and for what is told of a video as a whole, the video's identity.
     moment, looks, pixels, data: of a frame; encoded, `data` stands for the pixels.
+    captured_at: of a live stream's frame, see `Origin`.
     failure: why there is nothing to do.
     finished: this says that the video was read to its end, and is no record.
     """
@@ -51,6 +52,7 @@ class Task:
     looks: str | None = None
     pixels: NDArray[np.uint8] | None = None
     data: bytes | None = None
+    captured_at: str | None = None
     failure: Failure | None = None
     finished: bool = False
 
@@ -113,7 +115,13 @@ class Recognise:
         """
         if task.finished:
             return None
-        record = Record(task.name, failure=task.failure, moment=task.moment, looks=task.looks)
+        record = Record(
+            task.name,
+            failure=task.failure,
+            origin=Origin(captured_at=task.captured_at),
+            moment=task.moment,
+            looks=task.looks,
+        )
         if task.failure is not None:
             return record
         try:
