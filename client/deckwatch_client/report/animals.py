@@ -34,12 +34,14 @@ class Sight:
 class Animal:
     """One animal.
 
-    likelihoods: of every class, in the run's class order. frames: in how many of a video it was
-    followed; 0 where it was not. first: the record in which it was seen first.
+    likelihoods: of every class, in the run's class order; chances: the same with the detector's
+    doubt, see `chances`. frames: in how many of a video it was followed; 0 where it was not.
+    first: the record in which it was seen first.
     """
 
     label: str
     likelihoods: tuple[float, ...]
+    chances: tuple[float, ...]
     best: Sight
     first: Record
     frames: int = 0
@@ -73,15 +75,30 @@ class Animals:
         for place, fish in enumerate(record.result.fish):
             track = record.tracks[place] if place < len(record.tracks) else None
             if video is not None and track is not None:
-                self._tracks.setdefault(track, _Track()).add(record, fish, self._row(fish))
+                row = self._row(fish)
+                chances = self._chances(row, fish.score)
+                self._tracks.setdefault(track, _Track()).add(record, fish, row, chances)
             else:
-                yield Animal(fish.label, self._row(fish), Sight(record, fish), record)
+                row = self._row(fish)
+                chances = self._chances(row, fish.score)
+                yield Animal(fish.label, row, chances, Sight(record, fish), record)
 
     def rest(self) -> Iterator[Animal]:
         """The animals followed in the last video; call it after the last record."""
         for track in self._tracks.values():
             yield track.animal(self._codes)
         self._tracks = {}
+
+    def _chances(self, likelihoods: Sequence[float], score: float) -> tuple[float, ...]:
+        """How likely it is that something of each class is there.
+
+        The classifier says what a fish is, the score whether there is one: its doubt goes to "no
+        fish", as where a release joins the fish of a picture (`deckwatch_vision.fusion`).
+        """
+        found = [score * each for each in likelihoods]
+        if NO_FISH in self._codes:
+            found[self._codes.index(NO_FISH)] += 1 - score
+        return tuple(found)
 
     def _row(self, fish: Fish) -> tuple[float, ...]:
         return tuple([fish.likelihoods.get(code, 0.0) for code in self._codes])
@@ -91,14 +108,17 @@ class Animals:
 class _Track:
     """A fish that is being followed."""
 
-    sums: list[float] = field(default_factory=list)
+    likelihoods: list[float] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
     frames: int = 0
     best: Sight | None = None
     first: Record | None = None
 
-    def add(self, record: Record, fish: Fish, likelihoods: tuple[float, ...]) -> None:
-        sums = self.sums or [0.0] * len(likelihoods)
-        self.sums = [total + one for total, one in zip(sums, likelihoods, strict=True)]
+    def add(
+        self, record: Record, fish: Fish, likelihoods: Sequence[float], chances: Sequence[float]
+    ) -> None:
+        self.likelihoods = _added(self.likelihoods, likelihoods)
+        self.chances = _added(self.chances, chances)
         self.frames += 1
         if self.best is None or fish.score > self.best.fish.score:
             self.best = Sight(record, fish).alone()
@@ -108,7 +128,12 @@ class _Track:
     def animal(self, codes: Sequence[str]) -> Animal:
         if self.best is None or self.first is None:
             raise ValueError("a track begins with its first fish")
-        mean = tuple(total / self.frames for total in self.sums)
+        mean = tuple(total / self.frames for total in self.likelihoods)
+        chances = tuple(total / self.frames for total in self.chances)
         named = {code: one for code, one in zip(codes, mean, strict=True) if code != NO_FISH}
         label = max(named, key=lambda code: named[code])
-        return Animal(label, mean, self.best, self.first, self.frames)
+        return Animal(label, mean, chances, self.best, self.first, self.frames)
+
+
+def _added(sums: Sequence[float], row: Sequence[float]) -> list[float]:
+    return [total + one for total, one in zip(sums, row, strict=True)] if sums else list(row)

@@ -1,7 +1,7 @@
 """How many animals of each class there are among those found, with an interval.
 
-Each animal found is of class c with its calibrated likelihood p_c, whatever it was called. Taken as
-independent draws, the number N_c that truly are of the class follows the Poisson-binomial
+Each animal found is of class c with the chance p_c (see `animals`), whatever it was called. Taken
+as independent draws, the number N_c that truly are of the class follows the Poisson-binomial
 distribution: mean sum(p), variance sum(p (1 - p)). Its characteristic function is the product of
 1 - p + p exp(i w); at a fixed grid of frequencies that product is kept up to date animal by animal,
 so a run of any length takes the same memory, and one discrete Fourier transform gives the
@@ -45,7 +45,7 @@ class Expected:
 
 
 class ExpectedCounts:
-    """Sums up likelihoods, animal by animal, for all classes at once."""
+    """Sums up chances, animal by animal, for all classes at once."""
 
     def __init__(self, classes: int) -> None:
         self._animals = 0
@@ -55,9 +55,9 @@ class ExpectedCounts:
         self._product = np.ones((classes, _GRID // 2 + 1), np.complex128)
         self._turns = np.exp(-2j * np.pi * np.arange(_GRID // 2 + 1) / _GRID)
 
-    def add(self, likelihoods: Sequence[float]) -> None:
-        """One animal: its likelihood of every class, 0 to 1, in class order."""
-        self._waiting.append(likelihoods)
+    def add(self, chances: Sequence[float]) -> None:
+        """One animal: its chance to be of every class, 0 to 1, in class order."""
+        self._waiting.append(chances)
         if len(self._waiting) == _BATCH:
             self._fold()
 

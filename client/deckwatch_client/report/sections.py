@@ -87,11 +87,11 @@ def add_counts(page: Page, tally: Tally, release: Release | None) -> None:
 
 def _what_it_means(tally: Tally, release: Release | None) -> list[str]:
     found = [
-        "“Called so” counts each fish as its likeliest species. “Expected” adds up the likelihoods "
-        "instead: ten fish with 30 % each for shark make 3 expected sharks, though none is called "
-        "so. The interval holds the true number among the fish found in 95 of 100 such trips, if "
-        "the likelihoods are right and one fish says nothing about the next (Poisson-binomial "
-        "distribution)."
+        "“Called so” counts each fish as its likeliest species. “Expected” adds up chances: "
+        "the fish's likelihood of the species, times its score. Ten fish with a chance of 30 % "
+        "for shark make 3 expected sharks, though none is called so. The interval holds the true "
+        "number among the fish found in 95 of 100 such trips, if the chances are right and one "
+        "fish says nothing about the next (Poisson-binomial distribution)."
     ]
     missed = figure(release, "detector", "recall")
     false = figure(release, "detector", "precision")

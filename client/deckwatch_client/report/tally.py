@@ -147,7 +147,7 @@ class Tally:
         self.called[animal.label] += 1
         self.followed[animal.label] += animal.frames >= MINIMUM
         self.passing += 0 < animal.frames < MINIMUM
-        self._expected.add(animal.likelihoods)
+        self._expected.add(animal.chances)
         first, place = animal.first, self._place[animal.label]
         self.times.animal(camera_of(first), first.origin.captured_at, place)
         if first.moment and parsed(first.origin.captured_at) is None:

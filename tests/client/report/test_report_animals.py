@@ -40,6 +40,23 @@ def test_a_followed_fish_is_one_with_its_mean_likelihoods() -> None:
     assert one.first.origin.captured_at == "first"
 
 
+def test_the_doubt_of_the_score_goes_to_no_fish() -> None:
+    (one,) = animals(record("a.jpg", fish({"SHARK": 0.6, "OTHER": 0.3}, score=0.5)))
+    assert dict(zip(DEMO.codes, one.chances, strict=True)) == pytest.approx(
+        {"NoF": 0.55, "OTHER": 0.15, "SHARK": 0.3, "RAY": 0}
+    )
+
+
+def test_a_followed_fish_has_its_mean_chances() -> None:
+    (one,) = animals(
+        frame("v.mp4", 0.0, fish({"SHARK": 0.6, "OTHER": 0.4}, score=0.5), tracks=[1]),
+        frame("v.mp4", 1.0, fish({"SHARK": 1.0}, score=0.9), tracks=[1]),
+    )
+    assert dict(zip(DEMO.codes, one.chances, strict=True)) == pytest.approx(
+        {"NoF": 0.3, "OTHER": 0.1, "SHARK": 0.6, "RAY": 0}
+    )
+
+
 def test_tracks_of_different_videos_are_different_fish() -> None:
     found = animals(
         frame("v.mp4", 0.0, fish("SHARK"), tracks=[1]),

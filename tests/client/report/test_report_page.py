@@ -39,12 +39,12 @@ def test_the_page_tells_the_season(here: Path, tmp_path: Path) -> None:
     content = made(here / "out", tmp_path / "report.html")
     words = str(Text(content))
     assert "26 pictures, 3 cameras, 2026-05-05 to 2026-05-06; recognised by tiny 1" in words
-    # Sums over the fish of runs.season: six of each picture's fish.
+    # Of runs.season: six of each kind of picture, scores of 0.9; intervals by convolution.
     assert rows(content, "24 fish found, by species") == [
-        ["OTHER (other fish)", "12", "9.6", "7 to 12"],
-        ["SHARK, sensitive", "6", "5.4", "4 to 6"],
-        ["RAY, sensitive", "6", "6.6", "4 to 9"],
-        ["no fish after all", "", "2.4", "0 to 6"],
+        ["OTHER (other fish)", "12", "8.6", "6 to 11"],
+        ["SHARK, sensitive", "6", "4.9", "3 to 6"],
+        ["RAY, sensitive", "6", "5.9", "3 to 9"],
+        ["no fish after all", "", "4.6", "1 to 9"],
     ]
     assert "SHARK: 6 called so, 0 perhaps" in words
     assert "RAY: 6 called so, 6 perhaps" in words
@@ -142,8 +142,8 @@ def test_a_video_is_counted_by_its_tracks(tmp_path: Path) -> None:
     words = str(Text(content))
     assert "10 frames of 1 video" in words
     table = rows(content, "11 fish found, by species")
-    assert ["SHARK, sensitive", "1", "1", "0.9", "0 to 1"] in table
-    assert ["OTHER (other fish)", "10", "0", "9.0", "7 to 10"] in table
+    assert ["SHARK, sensitive", "1", "1", "0.8", "0 to 1"] in table
+    assert ["OTHER (other fish)", "10", "0", "8.1", "5 to 10"] in table
     assert CAVEAT in words
     assert "followed through 10 frames" in words
     assert "haul.mp4, by the time since its start" in words
