@@ -15,6 +15,7 @@ import shlex
 from pathlib import Path
 from typing import Literal, get_args
 
+from typer import Context
 from typer._click.shell_completion import CompletionItem, ShellComplete, add_completion_class
 from typer.completion import shell_complete as answer_shell
 from typer.main import get_command
@@ -148,6 +149,12 @@ class _Answer(ShellComplete):
         _, *words = os.environ.get("_DECKWATCH_WORDS", "deckwatch\n").split("\n")
         *before, last = map(_unquoted, words or [""])
         return before, last
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        if not args and not incomplete.startswith("-"):
+            # The most frequent question; to parse nothing, Typer would import pydantic.
+            return self.cli.shell_complete(Context(self.cli), incomplete)
+        return super().get_completions(args, incomplete)
 
     def complete(self) -> str:
         try:

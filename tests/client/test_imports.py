@@ -12,6 +12,9 @@ TRAINING_ONLY = {"torch", "torchvision", "albumentations", "onnx", "onnxscript",
 SERVER_ONLY = {"fastapi", "starlette", "uvicorn", "pydantic", "structlog", "deckwatch_gateway"}
 NETWORK = {"grpc", "tritonclient", "httpx2", "asyncio", "ssl", "google"}
 COMFORT = {"typer", "rich", "importlib.metadata"}
+# Typer itself imports pydantic, once there is something to parse.
+SERVER_PARTS = SERVER_ONLY - {"pydantic"}
+DRAWING = {"rich", "jinja2", "tenacity", "laptrack", "pandas", "scipy"}
 NETS = {"numpy", "cv2", "onnxruntime", "openvino"}
 
 
@@ -43,16 +46,39 @@ def test_wrong_usage_and_help_load_no_nets() -> None:
     assert loaded & (TRAINING_ONLY | SERVER_ONLY | NETWORK | COMFORT | NETS) == set()
 
 
-def test_deckwatch_help() -> None:
-    loaded = modules_after(
-        "import sys; sys.argv = ['deckwatch', '--help']\n"
+def after_deckwatch(*arguments: str, environment: str = "") -> set[str]:
+    return modules_after(
+        f"import os, sys; sys.argv = {['deckwatch', *arguments]!r}\n{environment}\n"
         "from deckwatch_client.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass"
     )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_deckwatch_help(arguments: list[str]) -> None:
+    loaded = after_deckwatch(*arguments)
     assert "typer" in loaded
-    assert loaded & (TRAINING_ONLY | SERVER_ONLY | {"grpc", "httpx2", "rich"} | NETS) == set()
+    assert loaded & (TRAINING_ONLY | SERVER_ONLY | NETWORK | DRAWING | NETS) == set()
     assert not {name for name in loaded if name.startswith("deckwatch_serving")}
+
+
+@pytest.mark.parametrize("command", ["doctor", "releases", "up"])
+def test_the_help_of_a_command(command: str) -> None:
+    loaded = after_deckwatch(command, "--help")
+    assert loaded & (TRAINING_ONLY | SERVER_PARTS | NETWORK | DRAWING | NETS) == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [("deckwatch\\n", SERVER_ONLY), ("deckwatch\\nclassify\\n--", SERVER_PARTS)],
+)
+def test_completion(words: str, unwanted: set[str]) -> None:
+    environment = (
+        f"os.environ |= {{'_DECKWATCH_COMPLETE': 'complete_zsh', '_DECKWATCH_WORDS': '{words}'}}"
+    )
+    loaded = after_deckwatch(environment=environment)
+    assert loaded & (TRAINING_ONLY | unwanted | NETWORK | DRAWING | NETS) == set()
 
 
 @pytest.mark.parametrize("address", ["grpc://127.0.0.1:9", "http://127.0.0.1:9"])
