@@ -91,7 +91,8 @@ def _what_it_means(tally: Tally, release: Release | None) -> list[str]:
         "the fish's likelihood of the species, times its score. Ten fish with a chance of 30 % "
         "for shark make 3 expected sharks, though none is called so. The interval holds the true "
         "number among the fish found in 95 of 100 such trips, if the chances are right and one "
-        "fish says nothing about the next (Poisson-binomial distribution)."
+        "fish says nothing about the next (Poisson-binomial distribution). Fish of one picture do, "
+        "so it is somewhat too narrow."
     ]
     missed = figure(release, "detector", "recall")
     false = figure(release, "detector", "precision")
