@@ -59,7 +59,7 @@ class Speaker:
             looks = f"{perceptual_hash(found.pixels):016x}"
             self.say(
                 "frame", found.pixels.data.cast("B"), time_s=found.time_s, frame=found.frame,
-                looks=looks, shape=found.pixels.shape,
+                looks=looks, shape=found.pixels.shape, interval_s=found.interval_s,
             )  # fmt: skip
         elif isinstance(found, Torn):
             self.say("torn", time_s=found.time_s, frame=found.frame, until_s=found.until_s)
@@ -137,7 +137,7 @@ def _read_again(source: str, requests: Iterator[dict[str, Any]], speaker: Speake
         while round(video.time_s, DIGITS) < time_s and video.next_frame() is not None:
             pass
         if round(video.time_s, DIGITS) == time_s:
-            speaker.tell(Taken(time_s, video.frame, video.pixels()))
+            speaker.tell(Taken(time_s, video.frame, video.pixels(), video.interval_s))
         else:
             speaker.say("none")
 

@@ -169,7 +169,7 @@ class Live:
         if self._scenes is not None and not self._scenes.take(pixels, time_s):
             return
         with self._changed:
-            self._newest = Taken(time_s, self._number, pixels)
+            self._newest = Taken(time_s, self._number, pixels, video.interval_s)
             self._changed.notify()
 
     def _ended(self) -> bool:

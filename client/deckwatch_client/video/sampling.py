@@ -22,11 +22,12 @@ DIGITS = 3
 
 
 class Taken(NamedTuple):
-    """A frame that is taken: seconds, number, upright RGB uint8 [H,W,3]."""
+    """A frame that is taken: seconds, number, upright RGB uint8 [H,W,3], seconds between frames."""
 
     time_s: float
     frame: int
     pixels: Pixels
+    interval_s: float
 
 
 class Passed(NamedTuple):
@@ -63,7 +64,7 @@ def taken_frames(
         if pixels is None or (scenes and not scenes.take(pixels, time_s)) or not wanted:
             yield Passed(time_s)
         else:
-            yield Taken(time_s, each.frame, pixels)
+            yield Taken(time_s, each.frame, pixels, video.interval_s)
 
 
 def grid_point(time_s: float, rate_hz: float) -> int:
