@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from deckwatch_client.records import Moment
 from deckwatch_client.video import frames
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_vision.errors import DeckwatchError
-from tests.client.batch.seasons import go, lines, names, outputs, results
+from tests.client.batch.seasons import command, go, lines, names, outputs, results
+from tests.client.video.rtsp_server import camera
 from tests.client.video.videos import write_video, zeroed
+from tests.serving.processes import wait_until
 from tests.tiny_release import tiny_picture
 
 EACH = VideoOptions(rate_hz=5)
@@ -156,3 +160,38 @@ def test_the_same_video_by_two_names_is_read_once(
     summary = go(haul.relative_to(season.parent), "link.mkv", haul, out=Path("out"), video=EACH)
     assert len(opened) == 1
     assert summary.tally.pictures == 15
+
+
+def test_a_stream_ends_with_its_seconds_and_shows_no_password(season: Path) -> None:
+    with camera(password="se cr@t") as deck:
+        url = deck.url.replace("rtsp://", "rtsp://deck:se%20cr%40t@")
+        watching = VideoOptions(rate_hz=5, seconds=2)
+        first = go(url, out=Path("out"), video=watching)
+        assert first.status == 0
+        assert first.tally.pictures >= 3
+        # The same again goes on with it.
+        again = go(url, out=Path("out"), video=watching)
+        assert again.tally.pictures > first.tally.pictures
+    found = results(Path("out"))
+    assert all(each["captured_at"].endswith("+00:00") or each["captured_at"].endswith("Z")
+               for each in found)  # fmt: skip
+    assert names(Path("out")) == sorted(names(Path("out")))
+    for path in Path("out").rglob("*"):
+        if path.is_file():
+            assert b"se%20cr" not in path.read_bytes()
+
+
+def test_to_interrupt_a_stream_is_to_end_it(season: Path) -> None:
+    with camera() as deck:
+        process = subprocess.Popen(
+            command(deck.url, "--out", "out", "--rate", "5"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        log = Path("out/log.jsonl")
+        wait_until(lambda: log.exists() and log.stat().st_size > 1000, "frames", timeout_s=60)
+        process.send_signal(signal.SIGINT)
+        told, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "Results: out/results.jsonl" in told
+    assert len(results(Path("out"))) == len(lines(Path("out")))
