@@ -134,10 +134,11 @@ def test_classify_with_a_background(trip: Path, run: Callable, run_classify: Cal
     first, second = (json.loads(line) for line in told.out.splitlines())
     record = Record.from_dict(first)
     assert record.result is not None
-    assert [fish.label for fish in record.result.fish] == ["SHARK"]
-    assert [fish.label for fish in record.static] == ["RAY"]
-    assert record.unchanged[0] < 0.5 < 0.8 < record.unchanged[1]
-    assert (second["label"], second["fish"], len(second["static"])) == ("NoF", [], 1)
+    assert {fish.label for fish in record.result.fish} == {"SHARK"}
+    assert {fish.label for fish in record.static} == {"RAY"}
+    lying, still = len(record.result.fish), len(record.static)
+    assert [share >= 0.8 for share in record.unchanged] == [False] * lying + [True] * still
+    assert (second["label"], second["fish"], len(second["static"])) == ("NoF", [], still)
     assert "file" not in second["image"]
 
 

@@ -1,0 +1,301 @@
+"""What a background does for a fixed camera: fish and labels before and after, and the harm.
+
+Simulated decks with planted look-alikes, seen by the release in use. Half of the cameras are there
+to choose from (the share from which a fish is static, and how far it is trusted), the other half to
+measure on. Intervals are over whole cameras: all pictures of one show the same look-alikes.
+
+    python -m benchmarks.background [--quick]
+
+The tables stand in docs/fixed-cameras.md, the figures in results/background.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks import part, report
+from benchmarks.background_tables import MEASURES
+from benchmarks.background_tables import render as render
+from benchmarks.fixed_cameras import (
+    FULL,
+    LOOKALIKES,
+    QUICK,
+    Amount,
+    Seen,
+    dropped_from,
+    learnt_from,
+    seen_by,
+)
+from deckwatch_client.background import compare
+from deckwatch_client.background.likelihoods import without
+from deckwatch_client.background.options import UNCHANGED, BackgroundOptions
+from deckwatch_client.background.stage import BackgroundStage
+from deckwatch_client.background.store import Backgrounds
+from deckwatch_client.local import LocalBackend
+from deckwatch_training import catalogue, estimates
+from deckwatch_vision.images import decode, encode_jpeg
+from deckwatch_vision.result import Fish, Result
+
+RESULTS = part.RESULTS / "background.json"
+DOCUMENT = part.DOCUMENT.with_name("fixed-cameras.md")
+SEEDS = {"choose": 31, "measure": 32}
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+DOUBTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+SHIFTS = (0, 2, 4, 8, 16, 32, 64)
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything, as JSON can hold it."""
+    amount, backend = QUICK if quick else FULL, LocalBackend(None)
+    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory(prefix="deckwatch-background-") as name:
+        folder = Path(name)
+        halves = {
+            half: seen_by(folder / half, seed, amount, backend) for half, seed in SEEDS.items()
+        }
+        part.say("choosing")
+        chosen = _choices(halves["choose"], folder, backend)
+        seen = halves["measure"]
+        arms, costs = _arms(seen, folder, backend)
+        part.say("the harm")
+        return {
+            "schema": 1,
+            "mode": amount.mode,
+            "release": "{0.name} {0.version}".format(halves["measure"][0].result.release),
+            "began": began.isoformat(timespec="seconds"),
+            "cameras": amount.cameras,
+            "pictures": len(seen),
+            "nights": sum(bool(each.entry.night) for each in seen),
+            "fish": sum(len(each.entry.boxes) for each in seen),
+            "lookalikes": LOOKALIKES,
+            "choices": chosen,
+            "arms": arms,
+            "costs_ms": costs,
+            "still": _still(seen, folder),
+            "moved": _moved(seen, Backgrounds(folder / "median")),
+            "photographs": _photographs(amount, folder, backend),
+            "took_s": round(time.monotonic() - clock, 1),
+        }
+
+
+def _choices(seen: list[Seen], folder: Path, backend: LocalBackend) -> dict[str, Any]:
+    """Over shares: false fish dropped and real fish lost. Over doubts: log loss of the picture."""
+    stage = learnt_from(seen, folder / "chosen", unchanged=1.0)
+    shares: list[tuple[float, bool]] = []
+    made: dict[str, list[tuple[float, bool]]] = {}
+    for each in seen:
+        kept, static, unchanged = dropped_from(stage, each)
+        if unchanged:
+            shares += zip(unchanged, each.real((*kept.fish, *static)), strict=True)
+        drop = [share >= UNCHANGED for share in unchanged or [0.0] * len(each.result.fish)]
+        by_place = sorted(zip((*kept.fish, *static), drop, strict=True), key=_place(each.result))
+        still = [static for _, static in by_place]
+        after = {f"{doubt:g}": without(each.result, still, doubt=doubt)[0] for doubt in DOUBTS}
+        after["seen again"] = _seen_again(each, still, backend)
+        for name, result in after.items():
+            right = result.label in each.truth
+            made.setdefault(name, []).append((_loss(result, each), right))
+    real = np.array([share for share, hit in shares if hit])
+    false = np.array([share for share, hit in shares if not hit])
+    return {
+        "false": len(false),
+        "real": len(real),
+        "shares": [
+            [share, float(np.mean(false >= share)), float(np.mean(real >= share))]
+            for share in SHARES
+        ],
+        "doubts": [[name, *np.mean(rows, axis=0).tolist()] for name, rows in made.items()],
+    }
+
+
+def _seen_again(each: Seen, static: Sequence[bool], backend: LocalBackend) -> Result:
+    """The other way to likelihoods: the picture recognised again, its static fish made grey."""
+    if not any(static):
+        return each.result
+    pixels = decode(each.data).copy()
+    for fish, drop in zip(each.result.fish, static, strict=True):
+        if drop:
+            left, top, right, bottom = (int(edge) for edge in fish.box)
+            pixels[top : bottom + 1, left : right + 1] = 114
+    return backend.infer(encode_jpeg(pixels, 95))
+
+
+def _place(result: Result) -> Callable[[tuple[Fish, bool]], int]:
+    return lambda pair: result.fish.index(pair[0])
+
+
+def _loss(result: Result, each: Seen) -> float:
+    return -float(np.log(max(1e-4, *(result.likelihoods[code] for code in each.truth))))
+
+
+def _arms(
+    seen: list[Seen], folder: Path, backend: LocalBackend
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Precision, recall and the picture's label of every way; milliseconds a picture of each."""
+    rows: dict[str, list[list[float]]] = {"none": [_row(each.result, (), each) for each in seen]}
+    costs: dict[str, float] = {}
+    for method in ("median", "mog2"):
+        stage = learnt_from(seen, folder / method, method=method)
+        masking = BackgroundStage(folder / method, BackgroundOptions(method=method, mask=True))
+        for name, used in ((method, stage), (f"{method}, mask", masking)):
+            part.say(name)
+            taken, made = [], []
+            for each in seen:
+                spent = 0.0
+
+                def infer(sent: bytes, each: Seen = each) -> Result:
+                    nonlocal spent
+                    before = time.thread_time()
+                    result = each.result if sent is each.data else backend.infer(sent)
+                    spent += time.thread_time() - before
+                    return result
+
+                before = time.thread_time()
+                result, static, _ = used.recognise(each.data, each.entry.camera, infer)
+                taken.append(time.thread_time() - before - spent)
+                made.append(_row(result, static, each))
+            rows[name], costs[name] = made, 1e3 * statistics.fmean(taken)
+    found = []
+    for light, wanted in (("all", (False, True)), ("day", (False,)), ("night", (True,))):
+        chosen = [place for place, each in enumerate(seen) if bool(each.entry.night) in wanted]
+        cameras = [str(seen[place].entry.camera) for place in chosen]
+        for name, made in rows.items():
+            numbers = np.array([made[place] for place in chosen])
+            told = {
+                each: estimates.measured(cameras, partial(_figure, numbers, each))
+                for each in MEASURES
+            }
+            lost, reported = numbers[:, 6].sum(), numbers[:, 6].sum() + numbers[:, 0].sum()
+            found.append({"light": light, "arm": name, "lost": [int(lost), int(reported)], **told})
+    return found, costs
+
+
+def _row(result: Result, static: Sequence[Fish], each: Seen) -> list[float]:
+    """Hits, false fish, missed fish, right label, log loss, no fish there, real fish dropped."""
+    hits = sum(each.real(result.fish))
+    return [
+        hits, len(result.fish) - hits, len(each.entry.boxes) - hits, result.label in each.truth,
+        _loss(result, each), not each.entry.boxes, sum(each.real(static)),
+    ]  # fmt: skip
+
+
+def _figure(numbers: Any, name: str, drawn: Any) -> float:
+    rows = numbers[drawn]
+    hits, false, missed = rows[:, :3].sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return float(
+            {
+                "precision": lambda: np.divide(hits, hits + false),
+                "recall": lambda: np.divide(hits, hits + missed),
+                "label": lambda: rows[:, 3].mean(),
+                "no fish": lambda: np.divide(rows[rows[:, 5] > 0, 3].sum(), rows[:, 5].sum()),
+                "log loss": lambda: rows[:, 4].mean(),
+            }[name]()
+        )
+
+
+def _still(seen: list[Seen], folder: Path) -> list[dict[str, Any]]:
+    """Real fish that were found, by the share of the learnt pictures in which they lie there.
+
+    The worst that a user can do: each sequence is a run of its own, of one haul, and is learnt from
+    itself, although fish lie in it for up to seven tenths of its time.
+    """
+    bins: dict[str, list[bool]] = {"under a quarter": [], "a quarter to a half": [], "more": []}
+    sequences = sorted({(str(each.entry.camera), each.sequence) for each in seen})
+    for camera, sequence in sequences:
+        run = [e for e in seen if (e.entry.camera, e.sequence) == (camera, sequence)]
+        stage = learnt_from(run, folder / f"run-{camera}-{sequence}")
+        for each in run:
+            kept, static, _ = dropped_from(stage, each)
+            for fish, dropped in [(f, False) for f in kept.fish] + [(f, True) for f in static]:
+                if not each.real([fish])[0]:
+                    continue
+                there = statistics.fmean(any(other.real([fish])) for other in run)
+                key = list(bins)[0 if there < 0.25 else 1 if there < 0.5 else 2]
+                bins[key].append(dropped)
+    return [{"there": key, "fish": len(v), "dropped": sum(v)} for key, v in bins.items()]
+
+
+def _moved(seen: list[Seen], store: Backgrounds) -> list[dict[str, Any]]:
+    """The camera turned by some pixels after it was learnt; fish move with the picture."""
+    rows = []
+    pictures = [each for each in seen if each.result.fish][::3]
+    for shift in SHIFTS:
+        fits, real, lost, false, dropped = 0, 0, 0, 0, 0
+        for each in pictures:
+            views = store.of(each.entry.camera, night=bool(each.entry.night))
+            pixels = np.roll(decode(each.data), shift, axis=1)
+            match = compare.best_match(pixels, [compare.View(view) for view in views])
+            fits += match is not None
+            for fish, hit in zip(each.result.fish, each.real(each.result.fish), strict=True):
+                box = (fish.box[0] + shift, fish.box[1], fish.box[2] + shift, fish.box[3])
+                static = match is not None and match.unchanged(box) >= UNCHANGED
+                real, lost = real + hit, lost + (hit and static)
+                false, dropped = false + (not hit), dropped + (static and not hit)
+        rows.append(
+            {"shift": shift, "pictures": len(pictures), "fits": fits, "real": real, "lost": lost,
+             "false": false, "dropped": dropped}
+        )  # fmt: skip
+    return rows
+
+
+def _photographs(amount: Amount, folder: Path, backend: LocalBackend) -> dict[str, Any] | None:
+    """Photographs from everywhere, given as those of one camera; None where there are none."""
+    told = Path(os.environ.get("DECKWATCH_DATA", ""), "data", "aquarium", "train.coco.json")
+    if not told.is_file():
+        part.say("no photographs: set DECKWATCH_DATA to measure what becomes of them")
+        return None
+    data = catalogue.read(told)
+    entries = data.entries[:: max(1, len(data) // amount.photos)][: amount.photos]
+    shrunk = (_narrow(decode(data.path(entry).read_bytes())) for entry in entries)
+    photos = [encode_jpeg(pixels, 90) for pixels in shrunk]
+    stage = BackgroundStage(folder / "photographs")
+    learnt = stage.learn_from((None, photo) for photo in photos)
+    kept = dropped = 0
+    for photo in photos:
+        result, static, _ = stage.recognise(photo, None, backend.infer)
+        kept, dropped = kept + len(result.fish), dropped + len(static)
+    views = sum(len(each.backgrounds) for each in learnt)
+    return {"photographs": len(photos), "views": views, "fish": kept + dropped, "dropped": dropped}
+
+
+def _narrow(pixels: Any) -> Any:
+    return cv2.resize(pixels, (640, round(pixels.shape[0] * 640 / pixels.shape[1])),
+                      interpolation=cv2.INTER_AREA)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the tables and keep both; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.background", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--quick", action="store_true", help=part.QUICK)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write, and no tables")
+    options = parser.parse_args(arguments)
+    results = measure(options.quick)
+    tables = render(results)
+    print(tables)
+    if options.output or not options.quick:
+        part.store(results, options.output or RESULTS)
+    if not (options.quick or options.output):
+        report.write_part(DOCUMENT, "background", lambda: tables)
+        part.say(f"tables: {DOCUMENT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
