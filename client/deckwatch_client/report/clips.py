@@ -26,6 +26,16 @@ class Clips:
         """An animal of the class at this place of the class order was seen."""
         self._bin(video, time_s).animals[place] += 1
 
+    def totals(self) -> list[tuple[str, Seen]]:
+        """All that was seen in each video, in alphabetical order."""
+        found = []
+        for video in sorted(self.videos):
+            total = Seen(0, [0] * self._classes)
+            for seen in self.videos[video].values():
+                total.add(seen)
+            found.append((video, total))
+        return found
+
     def binned(self, video: str) -> tuple[int, list[Seen]]:
         """Seconds in a bin, and the bins from the video's start to its last frame."""
         kept = self.videos[video]

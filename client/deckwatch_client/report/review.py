@@ -65,14 +65,19 @@ class Review:
             f"animals that were called otherwise and still have {100 * tally.suspect:g} % or more."
         )
         species = [one for one in tally.info.species if one.code in tally.sensitive]
+        absent = []
         for one in sorted(species, key=lambda one: -tally.sensitive[one.code].called.seen):
-            self._species(page, one, tally.sensitive[one.code])
+            suspects = tally.sensitive[one.code]
+            if suspects.called.seen or suspects.otherwise.seen:
+                self._species(page, one, suspects)
+            else:
+                absent.append(named(one))
+        if absent:
+            page.text(f"Neither called nor suspected: {', '.join(absent)}.")
 
     def _species(self, page: Page, one: Species, suspects: Suspects) -> None:
         called, otherwise = suspects.called.seen, suspects.otherwise.seen
         page.heading(f"{named(one)}: {called:,} called so, {otherwise:,} perhaps", level=3)
-        if not called and not otherwise:
-            page.text("None.")
         for (ranked, most), about in zip(
             self._lists(suspects), ("called", "not called"), strict=True
         ):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain, islice
 
 from deckwatch_client.pictures import printable
 from deckwatch_client.report import charts, drawing
 from deckwatch_client.report.expected import Expected
 from deckwatch_client.report.measured import figure
-from deckwatch_client.report.tally import Tally
+from deckwatch_client.report.tally import ROWS, Tally
 from deckwatch_client.report.times import Camera
 from deckwatch_client.report.words import named, quantity
 from deckwatch_client.video.count import CAVEAT
@@ -145,16 +146,22 @@ def add_timeline(page: Page, tally: Tally) -> None:
         for name, camera in times.cameras.items()
     ]  # fmt: skip
     head = ("camera", "pictures", "fish", "first", "last", "without a time")
-    page.table(head, rows, "Cameras")
+    page.table(head, rows[:ROWS], "Cameras")
+    _left_out(page, len(rows) - ROWS, "camera")
+    if videos := tally.clips.totals():
+        told = [[printable(name), seen.pictures, sum(seen.animals)] for name, seen in videos[:ROWS]]
+        page.table(("video", "frames", "fish"), told, "Videos that do not say when they were taken")
+        _left_out(page, len(videos) - ROWS, "video")
     if times.zoned and times.unzoned:
         page.text("Some times have a zone and some have none; all are shown as they are written.")
-    shown = [*charts.of_cameras(times), *charts.of_videos(tally.clips)]
+    every = chain(charts.of_cameras(times), charts.of_videos(tally.clips))
+    shown = list(islice(every, CHARTS))
     if not shown:
         page.text("No picture says when it was taken, so there is no timeline.")
         return
     counts = [tally.called[one.code] for one in species]
     layers = drawing.layers(species, counts)
-    for place, chart in enumerate(shown[:CHARTS]):
+    for place, chart in enumerate(shown):
         page.heading(chart.title, level=3)
         bars = drawing.bars(chart, layers, f"chart-{place}")
         page.drawing(drawing.legend(layers, f"legend-{place}") + bars, drawing.summary(chart))
@@ -168,8 +175,7 @@ def add_timeline(page: Page, tally: Tally) -> None:
                     if seen.pictures or sum(seen.animals)
                 ],
             )
-    if len(shown) > CHARTS:
-        page.text(f"{len(shown) - CHARTS:,} more charts are left out.")
+    _left_out(page, sum(1 for _ in every), "chart")
 
 
 def add_release(page: Page, tally: Tally, release: Release | None) -> None:
@@ -200,6 +206,11 @@ def add_release(page: Page, tally: Tally, release: Release | None) -> None:
 
 def _likely(expected: Expected) -> tuple[Numeral, Numeral]:
     return Numeral(f"{expected.mean:,.1f}"), Numeral(f"{expected.low:,} to {expected.high:,}")
+
+
+def _left_out(page: Page, count: int, what: str) -> None:
+    if count > 0:
+        page.text(f"{quantity(count, f'more {what}')} left out.")
 
 
 def _seen(camera: Camera) -> tuple[int, int]:

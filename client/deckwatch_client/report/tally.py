@@ -19,8 +19,9 @@ from deckwatch_vision.result import ReleaseInfo, Result
 
 UNKNOWN_CAMERA = "camera not known"
 
-# Rows of a table of pictures, beyond which they are only counted.
-ROWS = 1000
+# Rows of a table of pictures, beyond which they are only counted; the lists of all sensitive
+# species together hold no more than SENSITIVE_ROWS.
+ROWS, SENSITIVE_ROWS = 1000, 10_000
 # The two likeliest classes of a picture closer than this: the model is unsure.
 MARGIN = 0.2
 SUSPECT = 0.1
@@ -65,11 +66,9 @@ class Tally:
         self.followed: Counter[str] = Counter()
         self.times, self.clips = Times(len(info.codes)), Clips(len(info.codes))
         self.failures: dict[str, Failed] = {}
-        self.sensitive = {
-            one.code: Suspects(Shortlist(shown + ROWS), Shortlist(shown + ROWS))
-            for one in info.species
-            if one.sensitive
-        }
+        codes = [one.code for one in info.species if one.sensitive]
+        kept = shown + min(ROWS, SENSITIVE_ROWS // max(1, 2 * len(codes)))
+        self.sensitive = {code: Suspects(Shortlist(kept), Shortlist(kept)) for code in codes}
         self.unsure: Shortlist[Record] = Shortlist(shown)
         self._unsure_frame: tuple[tuple[str, int], float, Record] | None = None
         self.static: Counter[str] = Counter()

@@ -147,6 +147,7 @@ def test_a_video_is_counted_by_its_tracks(tmp_path: Path) -> None:
     assert CAVEAT in words
     assert "followed through 10 frames" in words
     assert "haul.mp4, by the time since its start" in words
+    assert rows(content, "Videos that do not say") == [["haul.mp4", "10", "11"]]
 
 
 def test_fish_seen_once_in_a_video_are_told_apart(tmp_path: Path) -> None:
@@ -179,6 +180,7 @@ def test_a_run_without_doubt_failures_or_background_says_so(tmp_path: Path) -> N
     assert "No picture says when it was taken, so there is no timeline." in words
     assert "Left out as background" not in words
     assert "camera not known" in words
+    assert "Neither called nor suspected: SHARK, RAY." in words
 
 
 def test_a_run_of_failures_alone_is_told(tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ def test_many_sensitive_species_share_the_room(tmp_path: Path) -> None:
     assert len(list(thumbnails(content))) == 60  # two for each of 30, instead of four
 
 
+def test_more_cameras_and_videos_than_charts_are_counted(tmp_path: Path) -> None:
+    records = [record(f"{n:02}.jpg", camera=f"cam-{n:02}") for n in range(42)]
+    records += [frame(f"v{n}.mp4", 0.0, at=None, camera="cam-00") for n in range(3)]
+    run = write_run(tmp_path / "out", records)
+    content = made(run, tmp_path / "report.html")
+    assert content.count('role="img"') == 40
+    assert "5 more charts left out." in content
+    assert len(rows(content, "Cameras")) == 42
+
+
 def test_a_missing_picture_is_grey_and_told_once(tmp_path: Path) -> None:
     found = fish("SHARK"), fish({"SHARK": 0.6, "RAY": 0.3}, (70, 60, 120, 100))
     run = write_run(tmp_path / "out", [record("gone.jpg", *found)])
