@@ -15,13 +15,15 @@ from deckwatch_client.batch.run import Summary, run
 from deckwatch_vision.images import encode_jpeg
 from tests.tiny_release import tiny_picture
 
-KINDS = 8
+# Mostly nothing, as at sea.
+FISH = (0, 1, 0, 2, 0, 0, 0, 0)
+KINDS = len(FISH)
 
 
 def pictures() -> list[bytes]:
     """Small JPEGs of nothing, one fish and two."""
     return [
-        encode_jpeg(tiny_picture(fish=number % 3, seed=number, height=48, width=64))
+        encode_jpeg(tiny_picture(fish=FISH[number], seed=number, height=48, width=64))
         for number in range(KINDS)
     ]
 
