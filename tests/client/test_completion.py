@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deckwatch_client.commands import KNOWN
+from deckwatch_client.formats.table import FORMATS
 
 # Ahead of all else, so that `deckwatch` on PATH is the one under test.
 BIN = Path(sys.executable).parent
@@ -56,6 +57,15 @@ def test_options_of_a_command_that_is_loaded_late(shell: str) -> None:
             "--reason": "Why; recorded in the history.",
         },
     )
+
+
+def test_formats_in_a_list_with_commas() -> None:
+    kind, found = offered("deckwatch", "batch", "--format", "csv,meg")
+    assert kind == "plain"
+    assert found == {"csv,megadetector": FORMATS["megadetector"].summary}
+    assert "csv,csv" not in offered("deckwatch", "convert", "--to", "csv,")[1]
+    readable = {name for name, each in FORMATS.items() if each.reads}
+    assert offered("deckwatch", "convert", "--from=")[1].keys() == readable
 
 
 def test_files_where_a_path_is_expected() -> None:

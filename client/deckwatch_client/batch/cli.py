@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deckwatch_client.logs import speak
-from deckwatch_client.options import LogFormat, Quiet, Repository
+from deckwatch_client.options import LogFormat, Quiet, complete_formats, repository_option
 from deckwatch_vision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from deckwatch_client.batch.run import Summary
     from deckwatch_client.batch.work import Connection
 
-WHERE, ORIGIN, VIDEO, FIXED = "Where", "Origin", "Videos", "Fixed cameras"
+RESULTS, WHERE, ORIGIN = "Results", "Where it is recognised", "What is known of the pictures"
+VIDEO, FIXED = "Videos", "Fixed cameras"
 
 
 def batch(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER|FILE|LIST.txt|VIDEO|rtsp://...|-]...",
+            metavar="FOLDER|FILE|LIST.txt|VIDEO|rtsp://...|-",
             help="Folders are searched with all below them; a .txt file, or - for standard input, "
             "is a list with a path a line.",
             show_default=False,
@@ -32,11 +33,20 @@ def batch(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder of this run.", show_default=False),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of this run.",
+            show_default=False,
+            rich_help_panel=RESULTS,
+        ),
     ] = ...,  # type: ignore[assignment]  # typer's way to ask for an option
     lists: Annotated[
         list[str] | None,
-        typer.Option("--list", metavar="FILE", help="A list of paths; may be repeated."),
+        typer.Option(
+            "--list", metavar="FILE", help="A list of paths, one a line; may be repeated."
+        ),
     ] = None,
     formats: Annotated[
         list[str] | None,
@@ -44,28 +54,49 @@ def batch(
             "--format",
             "-f",
             metavar="NAMES",
+            autocompletion=complete_formats,
             help="Formats to write, with commas between them; may be repeated. results.jsonl is "
             "always written [default: jsonl,csv]",
             show_default=False,
+            rich_help_panel=RESULTS,
         ),
     ] = None,
     crops: Annotated[
-        bool, typer.Option("--crops", help="Also write a picture of every fish.")
+        bool,
+        typer.Option(
+            "--crops", help="Also write a picture of every fish.", rich_help_panel=RESULTS
+        ),
     ] = False,
     overlays: Annotated[
-        bool, typer.Option("--overlays", help="Also write every picture with boxes and labels.")
+        bool,
+        typer.Option(
+            "--overlays",
+            help="Also write every picture with boxes and labels.",
+            rich_help_panel=RESULTS,
+        ),
     ] = False,
     latitude: Annotated[
-        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Where the cameras were, for camtrap-dp.",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     longitude: Annotated[
-        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Where the cameras were, for camtrap-dp.",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     again: Annotated[
         bool,
         typer.Option(
             "--again",
             help="Start anew where DIR holds a run; that one is kept in DIR/before-1.",
+            rich_help_panel=RESULTS,
         ),
     ] = False,
     server: Annotated[
@@ -76,14 +107,23 @@ def batch(
             help="Ask grpc://host:port (Triton) or http://host:port (the gateway); several with "
             "commas or by repeating it share the work [default: DECKWATCH_SERVER, or none]",
             show_default=False,
+            rich_help_panel=WHERE,
         ),
     ] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="Recognise in this process, whatever DECKWATCH_SERVER.")
+        bool,
+        typer.Option(
+            "--local",
+            help="Recognise in this process, whatever DECKWATCH_SERVER.",
+            rich_help_panel=WHERE,
+        ),
     ] = False,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="ray: spread over the cluster of RAY_ADDRESS, or Ray on this machine."),
+        typer.Option(
+            help="ray: spread over the cluster of RAY_ADDRESS, or Ray on this machine.",
+            rich_help_panel=WHERE,
+        ),
     ] = "local",
     workers: Annotated[
         int,
@@ -94,27 +134,43 @@ def batch(
             help="Pictures at work at once [default: 2 a core; with servers 8 for each; with ray "
             "all that the cluster has]",
             show_default=False,
+            rich_help_panel=WHERE,
         ),
     ] = 0,
-    repository: Repository = None,
+    repository: Annotated[Path | None, repository_option(WHERE)] = None,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=86400, help="Longest wait for one answer, seconds.")
+        float,
+        typer.Option(
+            min=0.1,
+            max=86400,
+            metavar="SECONDS",
+            help="Longest wait for one answer.",
+            rich_help_panel=WHERE,
+        ),
     ] = 30.0,
     patience: Annotated[
         float,
-        typer.Option(min=0, help="How long to wait for a server that is away, seconds."),
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long to wait for a server that is away.",
+            rich_help_panel=WHERE,
+        ),
     ] = 600.0,
     camera: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Camera of all pictures.")
+        str | None,
+        typer.Option(metavar="NAME", help="Camera of all pictures.", rich_help_panel=ORIGIN),
     ] = None,
     vessel: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Vessel of all pictures.")
+        str | None,
+        typer.Option(metavar="NAME", help="Vessel of all pictures.", rich_help_panel=ORIGIN),
     ] = None,
     camera_from: Annotated[
         str | None,
         typer.Option(
             metavar="PATTERN",
             help="Where the camera stands at the end of the path, such as '{vessel}/{camera}/*'.",
+            rich_help_panel=ORIGIN,
         ),
     ] = None,
     time_pattern: Annotated[
@@ -124,35 +180,52 @@ def batch(
             help="Where the time stands in the path, such as '%Y%m%d_%H%M%S', for pictures "
             "without EXIF; may be repeated [default: the usual ones]",
             show_default=False,
+            rich_help_panel=ORIGIN,
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(help="Videos: frames to take a second of the video.")
+        float, typer.Option(help="Frames to take a second of the video.", rich_help_panel=VIDEO)
     ] = 1.0,
     scene_change: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Videos: of these only frames that differ in this share of the picture, 0 to 1.",
+            help="Of these only frames that differ in this share of the picture, 0 to 1.",
+            rich_help_panel=VIDEO,
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Videos and streams: stop after so many seconds.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Stop after so many of a video or stream.",
+            rich_help_panel=VIDEO,
+        ),
     ] = None,
     no_track: Annotated[
-        bool, typer.Option("--no-track", help="Videos: follow no fish from frame to frame.")
+        bool,
+        typer.Option(
+            "--no-track", help="Follow no fish from frame to frame.", rich_help_panel=VIDEO
+        ),
     ] = False,
     no_average: Annotated[
-        bool, typer.Option("--no-average", help="Videos: each frame's own likelihoods.")
+        bool,
+        typer.Option(
+            "--no-average", help="Give each frame's own likelihoods.", rich_help_panel=VIDEO
+        ),
     ] = False,
     annotate: Annotated[
-        bool, typer.Option("--annotate", help="Videos: also write a copy with boxes and labels.")
+        bool,
+        typer.Option(
+            "--annotate", help="Also write a copy with boxes and labels.", rich_help_panel=VIDEO
+        ),
     ] = False,
     background: Annotated[
         bool,
         typer.Option(
             "--background",
-            help="Fixed cameras: drop what belongs to a camera's background, learnt from the run.",
+            help="Drop what belongs to a camera's background, learnt from the run.",
+            rich_help_panel=FIXED,
         ),
     ] = False,
     background_from: Annotated[
@@ -160,13 +233,17 @@ def batch(
         typer.Option(
             metavar="DIR",
             help="Learn it from these pictures, or take what `deckwatch background` learnt.",
+            rich_help_panel=FIXED,
         ),
     ] = None,
     background_method: Annotated[
-        Literal["median", "mog2"], typer.Option(help="How it is learnt.")
+        Literal["median", "mog2"], typer.Option(help="How it is learnt.", rich_help_panel=FIXED)
     ] = "median",
     mask: Annotated[
-        bool, typer.Option("--mask", help="Paint over what never changes before detection.")
+        bool,
+        typer.Option(
+            "--mask", help="Paint over what never changes before detection.", rich_help_panel=FIXED
+        ),
     ] = False,
     quiet: Quiet = False,
     log_format: LogFormat = "text",

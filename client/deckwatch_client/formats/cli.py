@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from deckwatch_client.options import LogFormat, Quiet
+from deckwatch_client.options import (
+    LogFormat,
+    Quiet,
+    complete_formats,
+    complete_readable_formats,
+)
 from deckwatch_vision.errors import UsageError
 
 SOME_FAILED = 3
@@ -25,7 +30,10 @@ def convert(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            "--to", metavar="NAME[,NAME]", help="Formats to write, see --list; may be repeated."
+            "--to",
+            metavar="NAMES",
+            autocompletion=complete_formats,
+            help="Formats to write, with commas between them, see --list; may be repeated.",
         ),
     ] = None,
     out: Annotated[
@@ -33,7 +41,12 @@ def convert(
     ] = None,
     given: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME", help="Format of RESULTS [default: found out]"),
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            autocompletion=complete_readable_formats,
+            help="Format of RESULTS [default: found out]",
+        ),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the formats and leave.")] = False,
     force: Annotated[
@@ -54,10 +67,12 @@ def convert(
         ),
     ] = None,
     latitude: Annotated[
-        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+        float | None,
+        typer.Option(metavar="DEGREES", help="Where the cameras were, for camtrap-dp."),
     ] = None,
     longitude: Annotated[
-        float | None, typer.Option(help="Where the cameras were, in degrees, for camtrap-dp.")
+        float | None,
+        typer.Option(metavar="DEGREES", help="Where the cameras were, for camtrap-dp."),
     ] = None,
     created: Annotated[
         str | None,
@@ -69,11 +84,15 @@ def convert(
     ] = None,
     context: Annotated[
         float,
-        typer.Option(help="Side of a crop as a multiple of the fish's longer side; 1 is tight."),
+        typer.Option(
+            metavar="FACTOR", help="A crop's side by the fish's longer side, 1 is tight, for crops."
+        ),
     ] = 1.3,
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Labels of at least this probability, for camio."),
+        typer.Option(
+            metavar="P", min=0, max=1, help="Labels of at least this probability, for camio."
+        ),
     ] = 0.5,
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Give labels the fish's corners, for camio.")
@@ -93,15 +112,17 @@ def convert(
     \b
     Examples:
       deckwatch convert season --to csv,coco --out tables
-      deckwatch convert season/results.jsonl --to crops --pictures /mnt/deck --out cut
+      deckwatch convert season --to crops --pictures /mnt/deck --out cut
       deckwatch convert md_results.json --to csv --pictures /mnt/deck --out tables
-      deckwatch convert coco-results.json --images coco.json --to yolo --out labels
-      deckwatch convert season --to camtrap-dp --latitude -18.1 --longitude 178.4 --out gbif
+      deckwatch convert results.json --images coco.json --to yolo --out labels
+      deckwatch convert season --to camtrap-dp --out gbif \\
+          --latitude -18.1 --longitude 178.4
       deckwatch convert --list
 
     \b
-    Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some pictures could not be read for
-    crops or overlays, 130 interrupted.
+    Exit status:
+      0 done, 1 failed, 2 wrong usage, 3 done, but pictures for crops or overlays
+      could not be read, 130 interrupted
     """
     from deckwatch_client.formats.contract import FormatOptions
     from deckwatch_client.formats.convert import convert_results
