@@ -179,6 +179,35 @@ def write_extras() -> str:
     return table(("extra", "for", "brings"), rows)
 
 
+def write_formats(*words: str) -> str:
+    """The formats of results: what each is, or with `losses` what comes back from it."""
+    from deckwatch_client.formats.parts import PARTS
+    from deckwatch_client.formats.table import FORMATS
+
+    if "losses" not in words:
+        rows = [
+            (
+                f"`{one.name}`",
+                one.summary,
+                ", ".join(f"`{path}`" if "." in path else f"`{path}/`" for path in one.writes),
+                one.programs,
+            )
+            for one in FORMATS.values()
+        ]
+        return table(("format", "what", "written under DIR", "who reads it"), rows)
+    rows = []
+    for one in FORMATS.values():
+        if not one.reads:
+            continue
+        kept = [name for part, name in PARTS.items() if one.keeps.get(part) == ""]
+        notes = {part: note for part, note in one.keeps.items() if note}
+        noted = [f"{name}: {notes[part]}" for part, name in PARTS.items() if part in notes]
+        lost = [name for part, name in PARTS.items() if part not in one.keeps]
+        everything = ", ".join(kept) if lost or noted else "everything"
+        rows.append((f"`{one.name}`", everything, "; ".join(noted), ", ".join(lost)))
+    return table(("format", "comes back", "comes back otherwise", "is lost"), rows)
+
+
 def write_targets() -> str:
     """What `make help` prints."""
     page = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -192,6 +221,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "errors": write_errors,
     "metrics": write_metrics,
     "extras": write_extras,
+    "formats": write_formats,
     "retrain": write_retrain,
     "scorecard": write_scorecard,
     "targets": write_targets,

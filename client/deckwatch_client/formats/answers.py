@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from deckwatch_client.pictures import printable, read_picture
 from deckwatch_client.run_info import RunInfo
@@ -41,6 +43,11 @@ def run_info(release: ReleaseInfo, codes: Iterable[str]) -> RunInfo:
     if NO_FISH not in ordered:
         ordered.insert(0, NO_FISH)
     return RunInfo(release, tuple(map(known, ordered)), "")
+
+
+def told(info: RunInfo) -> dict[str, Any]:
+    """The run as files for others tell it: without options, which may name folders of this disk."""
+    return replace(info, options={}).as_dict()
 
 
 def fish_species(info: RunInfo) -> tuple[Species, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deckwatch_client.formats.answers import told
 from deckwatch_client.formats.contract import FormatOptions
 from deckwatch_client.records import Origin
 from deckwatch_client.run_info import RunInfo
@@ -135,7 +136,7 @@ class Deployments:
                 for name in ("deployments", "media", "observations")
             ],
             # A key of our own, which the profile allows: what comes back as the run.
-            "deckwatch": self._info.as_dict(),
+            "deckwatch": told(self._info),
         }
         path.write_text(f"{json.dumps(package, indent=2)}\n", encoding="utf-8")
 

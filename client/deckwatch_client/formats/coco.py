@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
-from deckwatch_client.formats.answers import fish_species, release_text
+from deckwatch_client.formats.answers import fish_species, release_text, told
 from deckwatch_client.formats.contract import FormatOptions, Job, Source
 from deckwatch_client.formats.files import WholeFile
 from deckwatch_client.formats.json_files import Items
@@ -45,9 +45,9 @@ class CocoWriter:
         self._place += 1
         result, why = record.result, record.failure
         if result is None:
-            told = {"code": why.code, "message": why.message} if why else {}
+            reason = {"code": why.code, "message": why.message} if why else {}
             image = {"id": self._place, "file_name": record.name} | _facts(record)
-            self._items["failures"].add(image | told)
+            self._items["failures"].add(image | reason)
             return
         self._images.add(_image(self._place, record, result))
         for fish, track in zip(
@@ -121,7 +121,7 @@ def _head(info: RunInfo) -> str:
         }
         for number, one in enumerate(fish_species(info), 1)
     ]
-    head = {"info": about | {"deckwatch": info.as_dict()}, "licenses": [], "categories": categories}
+    head = {"info": about | {"deckwatch": told(info)}, "licenses": [], "categories": categories}
     return f'{json.dumps(head, indent=1)[:-2]},\n"images": ['
 
 
@@ -133,8 +133,8 @@ def _image(place: int, record: Record, result: Result) -> dict[str, Any]:
         "height": result.image.height,
         "label": result.label,
     }
-    told = {"sha256": result.image.sha256, "looks": record.looks}
-    return image | _facts(record) | {key: value for key, value in told.items() if value is not None}
+    more = {"sha256": result.image.sha256, "looks": record.looks}
+    return image | _facts(record) | {key: value for key, value in more.items() if value is not None}
 
 
 def _facts(record: Record) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from deckwatch_client.formats.answers import release_text
+from deckwatch_client.formats.answers import release_text, told
 from deckwatch_client.formats.contract import FormatOptions, Job, Source
 from deckwatch_client.formats.files import WholeFile
 from deckwatch_client.formats.grouped import Groups
@@ -148,7 +148,7 @@ def _head(info: RunInfo) -> str:
         "format_version": VERSION,
         "detector": release_text(info.release),
         "classifier": release_text(info.release),
-        "deckwatch": info.as_dict(),
+        "deckwatch": told(info),
     }
     names = {str(place): one.common_name for place, one in enumerate(info.species)}
     described = {
