@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from deckwatch_client.backends import Backend
-    from deckwatch_client.background.stage import FixedCamera
+    from deckwatch_client.background.fixed_camera import FixedCamera
     from deckwatch_vision.result import Result
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -174,7 +174,7 @@ def classify(options: argparse.Namespace) -> int:
 def _fixed_camera(options: argparse.Namespace) -> FixedCamera | None:
     if options.background is None:
         return None
-    from deckwatch_client.background.stage import FixedCamera
+    from deckwatch_client.background.fixed_camera import FixedCamera
 
     return FixedCamera(options.background, options.camera)
 
