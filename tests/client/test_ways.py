@@ -29,6 +29,7 @@ from deckwatch_client import (
     UsageError,
 )
 from deckwatch_client.backends import Manners, server_address
+from deckwatch_client.replicas_addresses import parse_addresses
 from tests.camio.gateways import FastTriton
 from tests.client.test_retrying import RESULT
 from tests.client.tritons import Triton, serving
@@ -344,3 +345,21 @@ def test_several_servers_with_tls(either: Ask, authority: Authority) -> None:
             labels = pool.map(lambda _: client.classify(b"picture").label, range(8))
             assert set(labels) == {"SHARK"}
         assert either(both, ca_file=authority.file).label == "SHARK"
+
+
+def test_classify_with_tls(
+    authority: Authority,
+    folder: Path,
+    run_classify: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DECKWATCH_CA_FILE", str(authority.file))
+    with authority.triton() as address:
+        outcome = run_classify("--server", address, "shark.jpg")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "['SHARK']\n", "")
+
+
+def test_the_gateway_takes_no_triton_with_tls() -> None:
+    with pytest.raises(UsageError, match="not the address of a gRPC service"):
+        parse_addresses("grpcs://triton:8001", tls=False)
+    assert parse_addresses("grpcs://triton:8001").secure
