@@ -200,8 +200,11 @@ def write_formats(*words: str) -> str:
         if not one.reads:
             continue
         kept = [name for part, name in PARTS.items() if one.keeps.get(part) == ""]
-        notes = {part: note for part, note in one.keeps.items() if note}
-        noted = [f"{name}: {notes[part]}" for part, name in PARTS.items() if part in notes]
+        notes: dict[str, list[str]] = {}
+        for part, name in PARTS.items():
+            if note := one.keeps.get(part):
+                notes.setdefault(note, []).append(name)
+        noted = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
         lost = [name for part, name in PARTS.items() if part not in one.keeps]
         everything = ", ".join(kept) if lost or noted else "everything"
         rows.append((f"`{one.name}`", everything, "; ".join(noted), ", ".join(lost)))

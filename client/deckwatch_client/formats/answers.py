@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deckwatch_client.pictures import printable, read_picture
 from deckwatch_client.run_info import RunInfo
+from deckwatch_client.video import is_video
 from deckwatch_vision.errors import ImageError, UsageError
 from deckwatch_vision.headers import read_header
 from deckwatch_vision.result import Fish, ImageInfo, ReleaseInfo, Result
@@ -73,18 +75,30 @@ def result_of(
 
 
 def picture_size(name: str, folder: Path | None) -> tuple[int, int]:
-    """Width and height of the upright picture, from its header.
+    """Width and height of the upright picture, from its header, or of a video's first frame.
 
     Raises:
         UsageError: it cannot be read; the message asks for the folder.
     """
     try:
+        if is_video(name):
+            return _video_size(str((folder or Path()) / name))
         height, width = read_header(read_picture((folder or Path()) / name)).upright_size
     except ImageError as error:
         raise UsageError(
             f"The size of {printable(name)} is needed, and the picture cannot be read: "
             f"{error.message} Give the folder that the names start from with --pictures."
         ) from None
+    return width, height
+
+
+def _video_size(path: str) -> tuple[int, int]:
+    from deckwatch_client.video.frames import Frame, sample
+    from deckwatch_client.video.options import VideoOptions
+
+    found: Any = sample(path, VideoOptions(), after=None)
+    with closing(found) as frames:
+        height, width = next(taken.pixels.shape[:2] for taken in frames if isinstance(taken, Frame))
     return width, height
 
 

@@ -27,6 +27,7 @@ from deckwatch_client.formats.files import WholeFolder
 from deckwatch_client.formats.megadetector import is_video_name, relative
 from deckwatch_client.records import Record
 from deckwatch_client.run_info import RunInfo
+from deckwatch_client.video import is_stream
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.result import Fish, Result
 from deckwatch_vision.species import NO_FISH
@@ -98,8 +99,9 @@ class CamtrapWriter:
         self._folder.abort()
 
     def _write_medium(self, medium: str, record: Record, taken: datetime) -> None:
-        if record.moment is not None and taken != UNKNOWN_TIME:
-            taken -= timedelta(seconds=int(record.moment.time_s))  # when the video began
+        moment = record.moment
+        if moment is not None and taken != UNKNOWN_TIME and not is_stream(moment.video):
+            taken -= timedelta(seconds=int(moment.time_s))  # when the video began
         why = record.failure if record.moment is None else None
         self._media.write(
             {

@@ -33,6 +33,8 @@ TIME = "%Y:%m:%d %H:%M:%S"
 DIGITS = 7
 # For a video that could not be opened, as MegaDetector writes it.
 NO_RATE = -1
+# Rates are above 0, also that of one frame of a live stream, whose time counts from 1970.
+_SLOWEST = 1e-6
 
 
 class MegaDetectorWriter:
@@ -176,11 +178,15 @@ def _facts(record: Record, result: Result) -> dict[str, Any]:
 
 
 def _rate(numbers: list[int], times: list[float]) -> float:
-    """Frames a second, from the last frame's number and time."""
+    """Frames a second, between the first and the last that were taken."""
     if not numbers:
         return NO_RATE
-    # Where the first frame alone was taken there is nothing to tell it from; any rate gives 0 s.
-    return round(numbers[-1] / times[-1], 6) if numbers[-1] and times[-1] else 1.0
+    # Of a single frame of a file it is told by when it comes.
+    count, seconds = numbers[-1] - numbers[0], round(times[-1] - times[0], 3)
+    if not count:
+        count, seconds = numbers[-1], times[-1]
+    # Of a first frame alone any rate is right, as 0 frames take 0 s.
+    return max(round(count / seconds, 6), _SLOWEST) if count and seconds > 0 else 1.0
 
 
 def _failure(record: Record) -> str:

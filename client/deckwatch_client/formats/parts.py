@@ -17,7 +17,7 @@ PARTS = {
     "camera": "camera",
     "vessel": "vessel",
     "captured_at": "time",
-    "moment": "video, time and frame",
+    "moment": "place in a video",
     "looks": "perceptual hash",
     "tracks": "tracks",
     "unchanged": "share of background",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -109,6 +110,25 @@ def test_frames_of_a_foreign_video_get_their_times_from_its_rate(tmp_path: Path)
         Moment("haul.mp4", 0.0, 0), Moment("haul.mp4", 1.0, 20), Moment("haul.mp4", 2.0, 40),
     ]  # fmt: skip
     assert [len(record.result.fish) for record in found if record.result] == [0, 1, 0]
+
+
+def test_the_size_of_a_foreign_video_is_that_of_its_frames(tmp_path: Path) -> None:
+    video = cv2.VideoWriter(
+        str(tmp_path / "haul.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48)
+    )
+    for _ in range(5):
+        video.write(np.zeros((48, 64, 3), np.uint8))
+    video.release()
+    entry = {
+        "file": "haul.avi", "frame_rate": 10, "frames_processed": [0],
+        "detections": [{"category": "1", "conf": 0.5, "bbox": [0, 0, 1, 1], "frame_number": 0}],
+    }  # fmt: skip
+    path = write_json(tmp_path / "md.json", DETECTOR | {"images": [entry]})
+    [record] = read(path, pictures=tmp_path)
+    assert record.result is not None
+    assert record.result.fish[0].box == (0.0, 0.0, 64.0, 48.0)
+    with pytest.raises(UsageError, match=r"size of haul\.avi .* --pictures"):
+        read(path)
 
 
 def test_people_annotate_without_scores(tmp_path: Path) -> None:

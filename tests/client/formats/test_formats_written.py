@@ -135,6 +135,23 @@ def test_a_video_is_one_entry_wherever_its_frames_stand(tmp_path: Path) -> None:
     assert gone["failure"] == "unreadable-image: there is no such file"
 
 
+def test_a_live_stream_is_a_video_whose_times_are_the_clocks(tmp_path: Path) -> None:
+    start = 1_777_966_200.5  # 2026-05-05T07:30:00.500Z
+    records = []
+    for number, second in ((0, 0.0), (25, 1.0), (60, 2.4)):
+        moment = Moment("rtsp://deck/1", start + second, number)
+        name = frame_name(moment.video, moment.time_s)
+        origin = Origin("aft", None, f"2026-05-05T07:30:0{int(second)}.500Z")
+        records.append(Record(name, plain_result(name, one_fish()), origin=origin, moment=moment))
+    out = write_run(["megadetector", "camtrap-dp"], records, tmp_path)
+    [stream] = megadetector(out)["images"]
+    assert (stream["file"], stream["frame_rate"]) == ("rtsp://deck/1", 25)
+    [medium] = rows(out / "camtrap-dp" / "media.csv")
+    assert (medium["timestamp"], medium["filePath"]) == ("2026-05-05T07:30:00Z", "rtsp://deck/1")
+    alone = write_run(["megadetector"], records[1:2], tmp_path / "alone")
+    assert megadetector(alone)["images"][0]["frame_rate"] > 0
+
+
 def test_coco_numbers_classes_from_1_without_no_fish(tmp_path: Path) -> None:
     records = [TORN, Record("a.jpg", plain_result("a.jpg", one_fish("SHARK")))]
     out = write_run(["coco", "coco-results"], records, tmp_path)
