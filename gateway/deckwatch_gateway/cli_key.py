@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from deckwatch_serving.help_pages import choices
+
 KEY_BYTES = 32
 
 
@@ -16,7 +18,9 @@ def key(
     scopes: Annotated[
         list[str] | None,
         typer.Option(
-            "--scope", help="What it is for: classify, metrics or camio; give several [classify]"
+            "--scope",
+            help="What it is for; may be repeated [default: classify]",
+            **choices("classify", "metrics", "camio"),
         ),
     ] = None,
 ) -> None:

@@ -26,6 +26,11 @@ METAVARS = {
 OPTIONS = "Options"
 
 
+def choices(*names: str) -> dict[str, Any]:
+    """For `typer.Option`: names to choose from, shown and completed, and judged by the command."""
+    return {"metavar": "|".join(names), "autocompletion": lambda: list(names)}
+
+
 def plain(command: Any) -> Any:
     """The Typer command or group with such help pages, for its commands as well."""
     if isinstance(command, TyperGroup):
@@ -70,11 +75,15 @@ def _record(parameter: Any, ctx: Any) -> tuple[str, str] | None:
     if parameter.param_type_name == "argument":
         record = parameter.get_help_record(ctx)
         kind = parameter.display_type_rich(ctx=ctx)
-        return record and (record[0].removesuffix(f" {kind}"), record[1])
+        return _written(record and (record[0].removesuffix(f" {kind}"), record[1]))
     if parameter.is_flag and parameter.default is False:
         parameter.show_default = False  # "[default: no-force]" tells nobody anything
     elif parameter.metavar is None:
         kind = parameter.display_type_rich(ctx=ctx)
         parameter.metavar = METAVARS.get(kind, kind.strip("<>"))  # the choices: a|b|c
-    record = parameter.get_help_record(ctx)
+    return _written(parameter.get_help_record(ctx))
+
+
+def _written(record: tuple[str, str] | None) -> tuple[str, str] | None:
+    # Typer's own [default: ...] and [required] stand as ours do.
     return record and (record[0], record[1].replace("  [", " ["))

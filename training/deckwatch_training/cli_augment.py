@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deckwatch_serving.help_pages import choices
 from deckwatch_training import cli_options, scripts
 
 
@@ -52,7 +53,10 @@ def augment(
     ] = None,
     originals: Annotated[
         str,
-        typer.Option(help="link, copy: the pictures themselves are in the output too. none: not."),
+        typer.Option(
+            help="link, copy: the pictures themselves are in the output too. none: not.",
+            **choices("link", "copy", "none"),
+        ),
     ] = "link",
     sensitive_factor: Annotated[
         float,

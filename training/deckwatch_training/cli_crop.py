@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deckwatch_serving.help_pages import choices
 from deckwatch_training import cli_options, scripts
 
 
@@ -25,6 +26,7 @@ def crop(
             "--no_fish",
             "--no-fish",
             help="Pictures without fish: skip, or whole (the whole picture, scaled).",
+            **choices("skip", "whole"),
         ),
     ] = "whole",
     model: Annotated[

@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from deckwatch_serving.help_pages import choices
+
 InputFolder = Annotated[
     Path,
     typer.Option("--input_folder", "--input-folder", help="Pictures, in folders of any depth."),
 ]
 Workers = Annotated[int, typer.Option(help="Pictures at once; 0: one a core.")]
 Engine = Annotated[
-    str, typer.Option(help="local: processes here. ray: RAY_ADDRESS, or a Ray started here.")
+    str,
+    typer.Option(
+        help="local: processes here. ray: RAY_ADDRESS, or a Ray started here.",
+        **choices("local", "ray"),
+    ),
 ]
 Replace = Annotated[
     bool,

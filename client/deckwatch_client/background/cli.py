@@ -12,6 +12,7 @@ import typer
 from deckwatch_client.background.options import METHODS, SAMPLE, BackgroundOptions
 from deckwatch_client.logs import speak
 from deckwatch_client.options import LogFormat, Quiet
+from deckwatch_serving.help_pages import choices
 from deckwatch_vision.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def learn(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help=f"How: {' or '.join(METHODS)} (a mixture of Gaussians).")
+        str,
+        typer.Option(help="How; mog2 is a mixture of Gaussians.", **choices(*METHODS)),
     ] = METHODS[0],
     sample: Annotated[
         int,
