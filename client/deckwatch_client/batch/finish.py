@@ -11,12 +11,15 @@ from itertools import groupby
 
 from deckwatch_client.batch.index import Index
 from deckwatch_client.batch.log import Log, disk_error
-from deckwatch_client.batch.plan import Plan
+from deckwatch_client.batch.plan import COPIES, Plan
 from deckwatch_client.formats.table import FORMATS, open_writers
 from deckwatch_client.logs import speaker
+from deckwatch_client.pictures import printable
 from deckwatch_client.pixels import PixelSource
 from deckwatch_client.records import Record
 from deckwatch_client.run_info import RunInfo
+from deckwatch_client.video import is_stream
+from deckwatch_vision.errors import DeckwatchError
 
 
 class Stopped(Exception):  # noqa: N818
@@ -79,7 +82,7 @@ def finish(
     pixels = PixelSource(tell=lambda text: speaker().warning("picture gone", text))
     try:
         with open_writers(plan.all_formats, info, plan.out, pixels, plan.format_options) as writers:
-            for record in _followed(_records(log, index), plan, tally.tracks):
+            for record in _followed(_records(log, index), plan, tally.tracks, stop):
                 if stop.is_set():
                     raise Stopped
                 complete = plan.origins.complete(record)
@@ -94,7 +97,9 @@ def finish(
 
 def written(plan: Plan) -> list[str]:
     """The files and folders that a finished run leaves."""
-    return [str(plan.out / name) for each in plan.all_formats for name in FORMATS[each].writes]
+    left = [str(plan.out / name) for each in plan.all_formats for name in FORMATS[each].writes]
+    copies = plan.out / COPIES
+    return [*left, str(copies)] if plan.video.annotate and copies.is_dir() else left
 
 
 def _records(log: Log, index: Index) -> Iterator[Record]:
@@ -113,16 +118,46 @@ def _gone(record: Record) -> bool:
         return True
 
 
-def _followed(records: Iterator[Record], plan: Plan, tracks: Counter[str]) -> Iterator[Record]:
+def _followed(
+    records: Iterator[Record], plan: Plan, tracks: Counter[str], stop: threading.Event
+) -> Iterator[Record]:
     """The records, those of each video's frames followed, and its fish counted into `tracks`."""
+    asked = plan.video.track or plan.video.average or plan.video.annotate
+    hinted = False
     for video, found in groupby(records, key=lambda each: each.moment and each.moment.video):
-        if video is None or not (plan.video.track or plan.video.average):
+        if video is None or not asked:
             yield from found
             continue
         from deckwatch_client.video.count import count
         from deckwatch_client.video.follow import follow
+        from deckwatch_client.video.tracks import HINT, can_follow
 
+        if plan.video.track and not hinted and not can_follow():
+            speaker().warning("fish not followed", HINT)
+            hinted = True
         followed = list(follow(found, plan.video))
         for counted in count(followed).values():
             tracks.update(counted.labelled)
         yield from followed
+        if plan.video.annotate and not is_stream(video):
+            _annotate(video, followed, plan, stop)
+
+
+def _annotate(video: str, records: list[Record], plan: Plan, stop: threading.Event) -> None:
+    """Write the annotated copy of a video; that it cannot be written costs nothing else."""
+    from deckwatch_client.video.annotate import annotate, copy_path
+
+    def until_stopped() -> Iterator[Record]:
+        for record in records:
+            if stop.is_set():
+                raise Stopped
+            yield record
+
+    if all(record.result is None for record in records):
+        return  # nothing of it could be read
+    target = copy_path(plan.out / COPIES, video)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        annotate(video, until_stopped(), target)
+    except DeckwatchError as error:
+        speaker().warning("no annotated copy", f"{printable(video)}: {error.message}", image=video)

@@ -27,7 +27,7 @@ from deckwatch_vision.species import Species
 if TYPE_CHECKING:
     from deckwatch_client.background.options import BackgroundOptions
 
-BACKGROUND = "background"
+BACKGROUND, COPIES = "background", "annotated"
 LOCK = ".lock"
 # Another value of these would have given other answers; what else is in run.json may change.
 SHAPING = ("rate_hz", "scene_change", "seconds", "background")
@@ -226,7 +226,7 @@ def _written() -> list[str]:
     from deckwatch_client.formats.table import FORMATS
 
     found = [name for each in FORMATS.values() for name in each.writes]
-    return [*dict.fromkeys((LOG, *found, BACKGROUND)), RUN]
+    return [*dict.fromkeys((LOG, *found, BACKGROUND, COPIES)), RUN]
 
 
 def _told(value: object) -> str:

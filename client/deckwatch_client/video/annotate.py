@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from deckwatch_client.formats.places import place
 from deckwatch_client.records import Record
 from deckwatch_client.video import is_stream
 from deckwatch_client.video.options import VideoOptions
@@ -66,7 +67,13 @@ def annotate(video: str, records: Iterable[Record], target: Path) -> None:
     try:
         part.replace(target)
     except OSError as error:
-        raise UsageError(f"Cannot write {target}: {error.strerror}. Make room.") from None
+        part.unlink(missing_ok=True)
+        raise UsageError(f"Cannot write {target}: {error.strerror}. Make room there.") from None
+
+
+def copy_path(folder: Path, video: str) -> Path:
+    """Where in a folder for copies that of a video lies."""
+    return folder / f"{place(video)}.annotated.mp4"
 
 
 class _Copy:

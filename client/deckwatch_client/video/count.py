@@ -23,8 +23,9 @@ from deckwatch_vision.species import NO_FISH
 MINIMUM = 2
 CAVEAT = (
     "Counted are tracks, not fish that were marked: a fish that leaves the picture and comes back "
-    "counts twice, fish that cross or hide each other may count once or change places, and one "
-    "that swims far between two samples counts anew. Sample 5 frames a second or more to count."
+    "counts twice, fish that cross or hide each other may count once, twice or change places, and "
+    "one that swims further than one and a half of its lengths between two samples counts anew. "
+    "Sample more often than that, such as 5 frames a second."
 )
 
 

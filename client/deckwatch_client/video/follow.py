@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from deckwatch_client.records import Record
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_client.video.scenes import LONGEST_S
-from deckwatch_client.video.tracks import GAP, can_follow, follow_boxes
+from deckwatch_client.video.tracks import GAP, can_follow, follow_boxes, gap_at
 from deckwatch_vision.boxes import iou
 from deckwatch_vision.likeness import NEAR, distance
 from deckwatch_vision.result import Fish
@@ -70,18 +70,20 @@ def boxes_of(record: Record) -> NDArray[np.float32]:
 
 
 def _tracked(records: list[Record], options: VideoOptions) -> list[Record]:
-    apart_s = APART_S if options.scene_change is None else APART_S + LONGEST_S
+    still = options.scene_change is not None  # then samples are as far apart as it likes
+    apart_s = APART_S + LONGEST_S if still else APART_S
+    gap = GAP if still else gap_at(options.rate_hz)
     samples: list[NDArray[np.float32]] = []
     places: list[int] = []
     last_s: float | None = None
     for record in records:
         time_s = record.moment.time_s if record.moment else 0.0
         if last_s is not None and time_s - last_s > apart_s:
-            samples += [_NOTHING] * (GAP + 1)  # more than a track can span
+            samples += [_NOTHING] * (gap + 1)  # more than a track can span
         last_s = time_s
         places.append(len(samples))
         samples.append(boxes_of(record))
-    numbers = follow_boxes(samples)
+    numbers = follow_boxes(samples, gap=gap)
     # People count from 1.
     return [
         replace(record, tracks=tuple(number + 1 for number in numbers[place]))

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # The cost of a pair is 1 - GIoU, from 0 (the same box) to 2. 1.2 lets a fish swim one and a half
 # of its lengths from one sample to the next; much more pairs strangers.
 CUTOFF = 1.2
-# Samples in which a fish may be missed, hidden or overlooked, and still be the same one.
-GAP = 2
+# Samples in which a fish may be missed, hidden or overlooked, and still be the same one: the fewest
+# at any rate, and as many as fill these seconds.
+GAP, GAP_S = 2, 1.0
 HINT = "Fish are not followed: that needs laptrack. Install it with: pip install 'deckwatch[video]'"
 
 
@@ -34,21 +35,27 @@ def can_follow() -> bool:
     return importlib.util.find_spec("laptrack") is not None
 
 
-def follow_boxes(samples: Sequence[Boxes]) -> list[list[int]]:
+def gap_at(rate_hz: float) -> int:
+    """How many samples in a row a fish may be missed, at so many samples a second."""
+    return max(GAP, round(GAP_S * rate_hz))
+
+
+def follow_boxes(samples: Sequence[Boxes], *, gap: int = GAP) -> list[list[int]]:
     """For each box of each sample the number of its track.
 
     Tracks are numbered from 0 by their first box; every box has one, if it is seen once only.
 
     Args:
         samples: for each sample of a video in order of time the boxes [N,4] found in it.
+        gap: samples in a row in which a fish may be missed.
 
     Raises:
         MissingExtra: laptrack is not installed.
     """
     numbers = [[-1] * len(boxes) for boxes in samples]
     known = 0
-    for start, end in _busy(samples):
-        linked = _links(samples[start:end])
+    for start, end in _busy(samples, gap):
+        linked = _links(samples[start:end], gap)
         for (sample, index), track in linked.items():
             numbers[start + sample][index] = known + track
         known += 1 + max(linked.values())
@@ -72,12 +79,12 @@ def generalised_iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> flo
     return float(shared / union - (hull - union) / hull)
 
 
-def _links(samples: Sequence[Boxes]) -> dict[tuple[int, int], int]:
+def _links(samples: Sequence[Boxes], gap: int) -> dict[tuple[int, int], int]:
     """(sample, index) -> track, of one busy stretch."""
     nodes = [(sample, index) for sample, boxes in enumerate(samples) for index in range(len(boxes))]
     if sum(len(boxes) > 0 for boxes in samples) < 2:
         return {node: track for track, node in enumerate(nodes)}
-    tracker = _tracker()
+    tracker = _tracker(gap)
     found: dict[tuple[int, int], int] = {}
     known = 0
     tree = tracker.predict([boxes.reshape(-1, 4).astype(np.float64) for boxes in samples])
@@ -93,7 +100,7 @@ def _links(samples: Sequence[Boxes]) -> dict[tuple[int, int], int]:
     return found
 
 
-def _tracker() -> Any:
+def _tracker(gap: int) -> Any:
     try:
         from laptrack import LapTrack
     except ModuleNotFoundError as error:
@@ -108,14 +115,14 @@ def _tracker() -> Any:
     settings: dict[str, Any] = {
         "metric": apart, "cutoff": CUTOFF, "track_start_cost": alone, "track_end_cost": alone,
         "gap_closing_metric": apart, "gap_closing_cutoff": CUTOFF,
-        "gap_closing_max_frame_count": GAP + 1,
+        "gap_closing_max_frame_count": gap + 1,
         "segment_start_cost": alone, "segment_end_cost": alone,
         "splitting_cutoff": False, "merging_cutoff": False,
     }  # fmt: skip
     return LapTrack(**settings)
 
 
-def _busy(samples: Sequence[Boxes]) -> Iterator[tuple[int, int]]:
+def _busy(samples: Sequence[Boxes], gap: int) -> Iterator[tuple[int, int]]:
     """Stretches [start, end) between so many empty samples that no track spans them.
 
     They are followed one by one: closing gaps costs the square of what is looked at together.
@@ -125,7 +132,7 @@ def _busy(samples: Sequence[Boxes]) -> Iterator[tuple[int, int]]:
     for place, boxes in enumerate(samples):
         if not len(boxes):
             continue
-        if start is not None and place - last > GAP + 1:
+        if start is not None and place - last > gap + 1:
             yield start, last + 1
             start = None
         start = place if start is None else start
