@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated, Any, Literal
@@ -14,6 +15,9 @@ from deckwatch_client.commands import LazyGroup
 from deckwatch_client.logs import FORMAT_VARIABLE, speak, speaker
 from deckwatch_client.version import installed_version
 from deckwatch_vision.errors import DeckwatchError, UsageError
+
+# What befalls commands that write for hours, and is no fault of theirs.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 EPILOG = """\b
 Exit status of every command:
@@ -142,6 +146,13 @@ def main() -> None:
     except DeckwatchError as error:
         speaker().failed("deckwatch", error)
         sys.exit(classify_.USAGE if isinstance(error, UsageError) else classify_.FAILED)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        what = f"{error.filename} cannot be used" if error.filename else "A file cannot be written"
+        told = f"{what} ({error.strerror}). Look at its permissions and the room on its disk."
+        speaker().failed("deckwatch", DeckwatchError(told))
+        sys.exit(classify_.FAILED)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ def deckwatch(tmp_path: Path) -> Deckwatch:
         "@harbour.command()\n"
         "def enter(): typer.echo('welcome')\n"
         "@harbour.command()\n"
+        "def fill(): raise OSError(28, 'No space left on device')\n"
+        "@harbour.command()\n"
+        "def lock(): raise PermissionError(13, 'Permission denied', 'out.csv')\n"
+        "@harbour.command()\n"
+        "def wait():\n"
+        "    import os, signal, time\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+        "@harbour.command()\n"
         "def leave():\n"
         "    from deckwatch_vision.errors import ReleaseNotFound\n"
         "    raise ReleaseNotFound('nothing\\naboard. Fetch it.')\n"
@@ -101,6 +110,26 @@ def test_an_error_of_ours_is_one_line(deckwatch: Deckwatch) -> None:
     process = deckwatch("harbour", "leave")
     assert process.returncode == 1
     assert process.stderr.splitlines()[1:] == ["deckwatch: nothing aboard. Fetch it."]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("fill", "A file cannot be written (No space left on device). Look"),
+        ("lock", "out.csv cannot be used (Permission denied). Look"),
+    ],
+)
+def test_a_disk_at_fault_is_no_traceback(deckwatch: Deckwatch, command: str, told: str) -> None:
+    process = deckwatch("harbour", command)
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()[1:]
+    assert line.startswith(f"deckwatch: {told}")
+
+
+def test_interrupted(deckwatch: Deckwatch) -> None:
+    process = deckwatch("harbour", "wait")
+    assert process.returncode == 130
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "export"])
