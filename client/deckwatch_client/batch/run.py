@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,10 +68,14 @@ class Summary:
         return SOME_FAILED if self.tally.failed < self.tally.pictures else FAILED
 
 
-def run(plan: Plan) -> Summary:
+def run(plan: Plan, *, loaded: Callable[[], object] | None = None) -> Summary:
     """Recognise what is not recognised yet, then write the results.
 
     Ctrl-C and SIGTERM end it with what is at work noted; the summary says so.
+
+    Args:
+        plan: what to do.
+        loaded: called once the release is loaded and the work begins.
 
     Raises:
         UsageError: the plan cannot be followed; the message says what to change.
@@ -87,6 +92,8 @@ def run(plan: Plan) -> Summary:
         info = plans.run_info(plan, engine.served(), relative=sources.relative)
         before = plans.check(plan, info)
         _check_formats(plan, info)
+        if loaded is not None:
+            loaded()
         recognise.stage = fixed.prepare(plan, sources, continuing=before is not None)
         if before != info:
             plans.note(plan, info)
