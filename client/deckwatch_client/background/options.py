@@ -22,7 +22,7 @@ class BackgroundOptions:
     method: "median", or "mog2" (OpenCV's mixture of Gaussians).
     sample: pictures of a camera to learn from, at most, by day and by night each.
     unchanged: a fish is static from this share of its box on that looks as the background does.
-    mask: whether what looks as the background does is painted over before detection.
+    mask: whether what looks as the background does is blurred before detection.
     """
 
     method: str = "median"
