@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -82,7 +83,8 @@ class CocoWriter:
     def abort(self) -> None:
         """Drop it."""
         for stream in self._lists.values():
-            stream.close()
+            with suppress(OSError):  # a full disk refuses what is still to be flushed
+                stream.close()
         self._file.abort()
 
 

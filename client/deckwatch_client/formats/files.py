@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +38,8 @@ class WholeFile:
 
     def abort(self) -> None:
         """Drop what was written."""
-        self.stream.close()
+        with suppress(OSError):  # a full disk refuses what is still to be flushed
+            self.stream.close()
         self._part.unlink(missing_ok=True)
 
 

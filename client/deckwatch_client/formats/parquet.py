@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,8 @@ class ParquetWriter:
 
     def abort(self) -> None:
         """Drop it."""
-        self._parquet.close()
+        with suppress(OSError):  # its footer may not fit on a full disk either
+            self._parquet.close()
         self._file.abort()
 
     def _flush(self) -> None:

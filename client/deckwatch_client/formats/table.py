@@ -8,6 +8,7 @@ with open_writers(("csv", "coco"), info, out, PixelSource()) as writers:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -153,7 +154,8 @@ class Writers:
     def abort(self) -> None:
         """Drop everything that is not in place yet."""
         for writer in self._writers.values():
-            writer.abort()
+            with suppress(OSError):  # where one cannot be dropped, the others still are
+                writer.abort()
         self._writers.clear()
 
     def __enter__(self) -> Self:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -365,3 +367,30 @@ def test_nothing_is_finished_where_one_writer_cannot_be(
     with pytest.raises(OSError, match="No space"):
         write_run(["coco", "yolo"], some_records(count=3), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["jsonl", "csv", "megadetector", "coco", "coco-results", "parquet"]
+)
+def test_a_full_disk_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
+    """/dev/full takes every write and refuses every flush."""
+    writers = open_writers([name], INFO, tmp_path, PixelSource(), WHERE)
+    for record in some_records(count=3):
+        writers.write(record)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for descriptor in open_parts(tmp_path):
+        os.dup2(full, descriptor)
+    os.close(full)
+    with pytest.raises(OSError, match="No space left"):
+        writers.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def open_parts(folder: Path) -> list[int]:
+    """Descriptors of this process that are open on files of a folder, deleted ones as well."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(os.readlink(link)).startswith(str(folder)):
+                found.append(int(link.name))
+    return found
