@@ -55,7 +55,6 @@ class Feed:
         self._frames = threading.BoundedSemaphore(frames)
         self._error: BaseException | None = None
         self._ended = False
-        self.met = 0
         self.taken_over = 0
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -120,7 +119,6 @@ class Feed:
         known = self._index.meet(who, task.stamp)
         if known is Known.TWICE:
             return not self._over
-        self.met += 1
         if known is Known.DONE:
             self.taken_over += 1
             return not self._over
@@ -141,7 +139,6 @@ class Feed:
                 if not self._frame(taken, who, mark):
                     return False
         except DeckwatchError as error:
-            self.met += 1
             return self._put(failed(whole, error))
         # A live stream has no end: the same command goes on with it.
         return live or self._put(replace(whole, finished=True))
@@ -154,7 +151,6 @@ class Feed:
         who = frame_identity(video, moment)
         if self._index.meet(who, mark) is not Known.NEW:
             return not self._over
-        self.met += 1
         task = Task(taken.name, who, mark, video, moment, captured_at=taken.captured_at)
         if isinstance(taken, Lost):
             return self._put(failed(task, taken.error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ Sample = tuple[str, Moment | None]
 """A picture's path, or a video's with the moment of one frame."""
 
 
-def prepare(plan: Plan, sources: Sources, *, continuing: bool) -> BackgroundStage | None:
+def prepare(
+    plan: Plan, sources: Sources, stop: threading.Event, *, continuing: bool
+) -> BackgroundStage | None:
     """What drops fish of the background; None where the plan wants nothing of the kind.
 
     A new run learns, or copies what was learnt, into OUT/background; a run that goes on uses what
@@ -58,7 +61,7 @@ def prepare(plan: Plan, sources: Sources, *, continuing: bool) -> BackgroundStag
             "--background-from, or the list as a file."
         )
     speaker().info("background", "Learning what the cameras always see.")
-    for learnt in stage.learn_from(_pictures(plan, sources)):
+    for learnt in stage.learn_from(_pictures(plan, sources, stop)):
         tell = speaker().info if learnt.backgrounds else speaker().warning
         tell("background", f"{learnt}.", camera=learnt.camera, night=learnt.night)
     return stage
@@ -77,7 +80,9 @@ def _made_before(path: Path | None) -> list[Background] | None:
     return list(Backgrounds(path)) or None
 
 
-def _pictures(plan: Plan, sources: Sources) -> Iterator[tuple[str | None, bytes]]:
+def _pictures(
+    plan: Plan, sources: Sources, stop: threading.Event
+) -> Iterator[tuple[str | None, bytes]]:
     """An even sample of every camera's pictures and frames."""
     from deckwatch_client.background.sample import EvenSample
 
@@ -85,6 +90,7 @@ def _pictures(plan: Plan, sources: Sources) -> Iterator[tuple[str | None, bytes]
         return
     sample: EvenSample[Sample] = EvenSample(_TIMES * plan.background.sample)
     for item in sources:
+        _go_on(stop)
         camera, _ = plan.origins.place(item.name)
         if item.error is not None or is_stream(item.name):
             continue
@@ -92,12 +98,20 @@ def _pictures(plan: Plan, sources: Sources) -> Iterator[tuple[str | None, bytes]
             sample.offer(camera, (item.name, None))
             continue
         for moment in _moments(item.name, plan):
+            _go_on(stop)
             sample.offer(camera, (item.name, moment))
     for camera, (name, when) in sample.chosen():
+        _go_on(stop)
         try:
             yield camera, read_picture(name) if when is None else _frame(name, when)
         except ImageError:
             continue  # the run itself tells of it
+
+
+def _go_on(stop: threading.Event) -> None:
+    """Raise KeyboardInterrupt where the user wants to stop: there is nothing to finish yet."""
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _moments(video: str, plan: Plan) -> Iterator[Moment]:

@@ -78,7 +78,8 @@ class Index:
             if seen:
                 return Known.TWICE
             self._base.execute("UPDATE items SET seen = 1 WHERE identity = ?", (identity,))
-            return Known.DONE if not failed and noted == stamp else Known.NEW
+            # Without a stamp the file is not there any more: what was found in it stays.
+            return Known.DONE if not failed and stamp in (noted, "") else Known.NEW
 
     def meet_video(self, identity: bytes, name: str, stamp: str) -> Progress:
         """The run comes to a video."""
@@ -94,7 +95,7 @@ class Index:
                 "ON CONFLICT DO UPDATE SET seen = 1",
                 (identity, stamp),
             )
-            if row is None or row[1] != stamp:
+            if row is None or stamp not in (row[1], ""):
                 return Progress(Known.NEW)
             failed = self._one("SELECT 1 FROM items WHERE video = ? AND failed = 1", identity)
             if failed:
@@ -171,7 +172,7 @@ class Index:
 
     def _note_video(self, video: bytes, stamp: str, moment: Moment | None) -> None:
         row = self._one("SELECT stamp FROM videos WHERE identity = ?", video)
-        if row and row[0] != stamp:
+        if row and stamp not in (row[0], ""):
             # Another file stands there now: what was seen in the old one is no part of the run.
             self._base.execute("DELETE FROM items WHERE video = ? AND stamp != ?", (video, stamp))
             self._base.execute(

@@ -94,7 +94,7 @@ def run(plan: Plan, *, loaded: Callable[[], object] | None = None) -> Summary:
         _check_formats(plan, info)
         if loaded is not None:
             loaded()
-        recognise.stage = fixed.prepare(plan, sources, continuing=before is not None)
+        recognise.stage = fixed.prepare(plan, sources, stop, continuing=before is not None)
         if before != info:
             plans.note(plan, info)
         with Log(plan.out / FILE) as log, closing(Index()) as index:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 
 from deckwatch_client.background.options import BackgroundOptions
 from deckwatch_client.background.stage import BackgroundStage
+from deckwatch_client.batch import fixed
 from deckwatch_client.batch.origin import Origins
+from deckwatch_client.pictures import read_picture
 from deckwatch_client.video.options import VideoOptions
 from deckwatch_vision.errors import DeckwatchError, UsageError
 from deckwatch_vision.images import decode, encode_jpeg
@@ -153,3 +157,14 @@ def test_a_full_disk_while_learning_is_told(decks: Path) -> None:
         go("decks", out=Path("out"), origins=CAMERAS, background=FIXED)
     go("decks", out=Path("out"), origins=CAMERAS, background=FIXED)
     assert labels("out") == {"SHARK"}
+
+
+def test_learning_can_be_interrupted(decks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupting(path: str) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return read_picture(path)
+
+    monkeypatch.setattr(fixed, "read_picture", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        go("decks", out=Path("out"), origins=CAMERAS, background=FIXED)
+    assert not Path("out/run.json").exists()

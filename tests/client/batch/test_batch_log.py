@@ -201,3 +201,18 @@ def test_that_a_video_could_not_be_opened_is_forgotten_with_its_first_frame() ->
     assert index.meet_video(VIDEO, "haul.mp4", "1 1").known is Known.NEW
     note_frame(index, 3.0)
     assert [start for start, _, _, _ in index.lines()] == [3]
+
+
+def test_what_was_found_in_a_video_that_is_gone_stays() -> None:
+    index = Index()
+    note_frame(index, 1.0)
+    note_frame(index, 2.0)
+    index.start()
+    assert index.meet_video(VIDEO, "haul.mp4", "").known is Known.NEW
+    index.note(VIDEO, "haul.mp4", "", (50, 1), failed=True, video=VIDEO)
+    assert [start for start, _, _, _ in index.lines()] == [50, 1, 2]
+    index = Index()
+    note_frame(index, 1.0)
+    index.finish(VIDEO, "1 1")
+    index.start()
+    assert index.meet_video(VIDEO, "haul.mp4", "").known is Known.DONE

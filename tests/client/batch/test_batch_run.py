@@ -337,3 +337,12 @@ def test_a_mistake_of_ours_in_a_worker_ends_the_run(
 def test_the_plan_is_what_was_asked_for() -> None:
     plan = Plan(("a",), Path("out"), formats=("coco", "jsonl", "coco"))
     assert plan.all_formats == ("jsonl", "coco")
+
+
+def test_results_of_pictures_that_were_moved_away_stay(season: Path) -> None:
+    Path("list.txt").write_text("season/day-000/00000.jpg\nseason/day-000/00001.jpg\n")
+    go("list.txt", out=Path("out"))
+    before = outputs(Path("out"))
+    (season / "day-000" / "00001.jpg").unlink()
+    assert go("list.txt", out=Path("out")).status == 0
+    assert outputs(Path("out")) == before
