@@ -119,6 +119,11 @@ class Tally:
             self._animal(animal)
 
     def _recognised(self, record: Record, result: Result) -> None:
+        if not result.likelihoods:
+            raise UsageError(
+                f"{record.name} carries no likelihoods: the format that it was read from has none. "
+                "Make the report from results.jsonl, csv or parquet."
+            )
         strange = {fish.label for fish in result.fish} - self._place.keys()
         if result.likelihoods.keys() != self._place.keys() or strange:
             raise UsageError(

@@ -246,6 +246,14 @@ def test_records_of_other_classes_are_refused(tmp_path: Path) -> None:
         made(run, tmp_path / "report.html")
 
 
+def test_records_without_likelihoods_are_refused(tmp_path: Path) -> None:
+    one = record("b.jpg")
+    assert one.result
+    run = write_run(tmp_path / "out", [replace(one, result=replace(one.result, likelihoods={}))])
+    with pytest.raises(UsageError, match=r"b\.jpg carries no likelihoods.*results\.jsonl"):
+        made(run, tmp_path / "report.html")
+
+
 def test_two_versions_in_one_run_are_said(tmp_path: Path) -> None:
     one = record("b.jpg")
     assert one.result
