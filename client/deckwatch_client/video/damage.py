@@ -3,7 +3,8 @@
 FFmpeg hides damage: it repairs torn frames as well as it can (grey blocks, smears), and everything
 until the next key frame is built on them. OpenCV hands such frames out as good ones. What tells
 them apart is what FFmpeg writes to its log meanwhile. So: from a complaint on, and from a frame
-that cannot be decoded, frames are left out until a key frame that came well after it.
+that cannot be decoded, frames are left out until a key frame that came well after it. H.265 and VP9
+decode almost anything without a complaint: docs/video.md says how much goes unnoticed.
 """
 
 from __future__ import annotations
