@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import statistics
 import sys
 import tempfile
@@ -27,25 +26,24 @@ import cv2
 import numpy as np
 
 from benchmarks import part, report
+from benchmarks.background_harm import moved, photographs, still
 from benchmarks.background_tables import MEASURES
 from benchmarks.background_tables import render as render
 from benchmarks.fixed_cameras import (
     FULL,
     LOOKALIKES,
     QUICK,
-    Amount,
     Seen,
     dropped_from,
     learnt_from,
     seen_by,
 )
-from deckwatch_client.background import compare
 from deckwatch_client.background.likelihoods import without
 from deckwatch_client.background.options import UNCHANGED, BackgroundOptions
 from deckwatch_client.background.stage import BackgroundStage
 from deckwatch_client.background.store import Backgrounds
 from deckwatch_client.local import LocalBackend
-from deckwatch_training import catalogue, estimates
+from deckwatch_training import estimates
 from deckwatch_vision.images import decode, encode_jpeg
 from deckwatch_vision.result import Fish, Result
 
@@ -54,7 +52,6 @@ DOCUMENT = part.DOCUMENT.with_name("fixed-cameras.md")
 SEEDS = {"choose": 31, "measure": 32}
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 DOUBTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-SHIFTS = (0, 2, 4, 8, 16, 32, 64)
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -85,9 +82,9 @@ def measure(quick: bool) -> dict[str, Any]:
             "choices": chosen,
             "arms": arms,
             "costs_ms": costs,
-            "still": _still(seen, folder),
-            "moved": _moved(seen, Backgrounds(folder / "median")),
-            "photographs": _photographs(amount, folder, backend),
+            "still": still(seen, folder),
+            "moved": moved(seen, Backgrounds(folder / "median")),
+            "photographs": photographs(amount, folder, backend),
             "took_s": round(time.monotonic() - clock, 1),
         }
 
@@ -180,7 +177,10 @@ def _arms(
                 for each in MEASURES
             }
             lost, reported = numbers[:, 6].sum(), numbers[:, 6].sum() + numbers[:, 0].sum()
-            found.append({"light": light, "arm": name, "lost": [int(lost), int(reported)], **told})
+            found.append(
+                {"light": light, "arm": name, "lost": [int(lost), int(reported)],
+                 "pictures": len(chosen), "without": int(numbers[:, 5].sum()), **told}
+            )  # fmt: skip
     return found, costs
 
 
@@ -206,76 +206,6 @@ def _figure(numbers: Any, name: str, drawn: Any) -> float:
                 "log loss": lambda: rows[:, 4].mean(),
             }[name]()
         )
-
-
-def _still(seen: list[Seen], folder: Path) -> list[dict[str, Any]]:
-    """Real fish that were found, by the share of the learnt pictures in which they lie there.
-
-    The worst that a user can do: each sequence is a run of its own, of one haul, and is learnt from
-    itself, although fish lie in it for up to seven tenths of its time.
-    """
-    bins: dict[str, list[bool]] = {"under a quarter": [], "a quarter to a half": [], "more": []}
-    sequences = sorted({(str(each.entry.camera), each.sequence) for each in seen})
-    for camera, sequence in sequences:
-        run = [e for e in seen if (e.entry.camera, e.sequence) == (camera, sequence)]
-        stage = learnt_from(run, folder / f"run-{camera}-{sequence}")
-        for each in run:
-            kept, static, _ = dropped_from(stage, each)
-            for fish, dropped in [(f, False) for f in kept.fish] + [(f, True) for f in static]:
-                if not each.real([fish])[0]:
-                    continue
-                there = statistics.fmean(any(other.real([fish])) for other in run)
-                key = list(bins)[0 if there < 0.25 else 1 if there < 0.5 else 2]
-                bins[key].append(dropped)
-    return [{"there": key, "fish": len(v), "dropped": sum(v)} for key, v in bins.items()]
-
-
-def _moved(seen: list[Seen], store: Backgrounds) -> list[dict[str, Any]]:
-    """The camera turned by some pixels after it was learnt; fish move with the picture."""
-    rows = []
-    pictures = [each for each in seen if each.result.fish][::3]
-    for shift in SHIFTS:
-        fits, real, lost, false, dropped = 0, 0, 0, 0, 0
-        for each in pictures:
-            views = store.of(each.entry.camera, night=bool(each.entry.night))
-            pixels = np.roll(decode(each.data), shift, axis=1)
-            match = compare.best_match(pixels, [compare.View(view) for view in views])
-            fits += match is not None
-            for fish, hit in zip(each.result.fish, each.real(each.result.fish), strict=True):
-                box = (fish.box[0] + shift, fish.box[1], fish.box[2] + shift, fish.box[3])
-                static = match is not None and match.unchanged(box) >= UNCHANGED
-                real, lost = real + hit, lost + (hit and static)
-                false, dropped = false + (not hit), dropped + (static and not hit)
-        rows.append(
-            {"shift": shift, "pictures": len(pictures), "fits": fits, "real": real, "lost": lost,
-             "false": false, "dropped": dropped}
-        )  # fmt: skip
-    return rows
-
-
-def _photographs(amount: Amount, folder: Path, backend: LocalBackend) -> dict[str, Any] | None:
-    """Photographs from everywhere, given as those of one camera; None where there are none."""
-    told = Path(os.environ.get("DECKWATCH_DATA", ""), "data", "aquarium", "train.coco.json")
-    if not told.is_file():
-        part.say("no photographs: set DECKWATCH_DATA to measure what becomes of them")
-        return None
-    data = catalogue.read(told)
-    entries = data.entries[:: max(1, len(data) // amount.photos)][: amount.photos]
-    shrunk = (_narrow(decode(data.path(entry).read_bytes())) for entry in entries)
-    photos = [encode_jpeg(pixels, 90) for pixels in shrunk]
-    stage = BackgroundStage(folder / "photographs")
-    learnt = stage.learn_from((None, photo) for photo in photos)
-    kept = dropped = 0
-    for photo in photos:
-        result, static, _ = stage.recognise(photo, None, backend.infer)
-        kept, dropped = kept + len(result.fish), dropped + len(static)
-    views = sum(len(each.backgrounds) for each in learnt)
-    return {"photographs": len(photos), "views": views, "fish": kept + dropped, "dropped": dropped}
-
-
-def _narrow(pixels: Any) -> Any:
-    return cv2.resize(pixels, (640, round(pixels.shape[0] * 640 / pixels.shape[1])),
-                      interpolation=cv2.INTER_AREA)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,8 +25,8 @@ def render(results: dict[str, Any]) -> str:
         "### Before and after",
         table(
             ("pictures", "background", "precision of fish", "recall of fish", "label right",
-             "label right without fish", "log loss", "real fish dropped, of those found",
-             "ms a picture"),
+             "label right without fish", "log loss", "label right with fish",
+             "real fish dropped, of those found", "ms a picture"),
             [_arm(row, results["costs_ms"]) for row in results["arms"]],
         ),
         "### Chosen on other cameras",
@@ -46,12 +46,14 @@ def render(results: dict[str, Any]) -> str:
             [(name, f"{loss:.3f}", f"{right:.3f}") for name, loss, right in found["doubts"]],
         ),
         "### Fish that hold still",
-        "Every sequence learnt from itself alone; real fish that were found, by the share of the "
-        "sequence during which they lie at their place:",
+        "Real fish that were found, copied to the same place of other pictures of their sequence, "
+        "by the share of the pictures learnt from in which they lie there:",
         table(
-            ("lies there", "real fish found", "dropped"),
-            [(row["there"], str(row["fish"]), _share(row["dropped"], row["fish"]))
-             for row in results["still"]],
+            ("lies there in", "fish", "dropped"),
+            [
+                (f"{row['share']:.0%}", str(row["fish"]), _share(row["dropped"], row["fish"]))
+                for row in results["still"]
+            ],
         ),
         "### A camera that turned",
         f"The picture shifted after the background was learnt, in pixels of {_WIDTH}:",
@@ -78,7 +80,15 @@ def render(results: dict[str, Any]) -> str:
 def _arm(row: dict[str, Any], costs: dict[str, float]) -> tuple[str, ...]:
     cost = f"{costs[row['arm']]:.1f}" if row["arm"] in costs and row["light"] == "all" else ""
     lost = _share(*row["lost"]) if row["arm"] != "none" else ""
-    return (row["light"], row["arm"], *(_told(row[name]) for name in MEASURES), lost, cost)
+    return (row["light"], row["arm"], *(_told(row[name]) for name in MEASURES),
+            _with_fish(row), lost, cost)  # fmt: skip
+
+
+def _with_fish(row: dict[str, Any]) -> str:
+    """What is left of the labels that are right, without those of pictures without fish."""
+    right = row["label"][0] * row["pictures"] - (row["no fish"][0] or 0) * row["without"]
+    there = row["pictures"] - row["without"]
+    return f"{right / there:.3f}" if there else "?"
 
 
 def _told(estimate: Sequence[float | None]) -> str:
