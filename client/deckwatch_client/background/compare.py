@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Gradients are compared on pictures this wide or high, shifted by at most `FARTHEST` of them.
 COARSE, FARTHEST = 160, 12
-# The least correlation of gradients at which two pictures show the same view. On 24 simulated
+# The least correlation of gradients at which two pictures show the same view. On 12 simulated
 # cameras their own pictures reached 0.58 at the worst, those of other cameras 0.42 at the best.
 SAME_VIEW = 0.5
 # Likewise where they agree only when shifted: planks repeat themselves, and a camera that turned
