@@ -5,247 +5,50 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
+from deckwatch_client.batch import cli_options
 from deckwatch_client.logs import speak
-from deckwatch_client.options import LogFormat, Quiet, complete_formats, repository_option
+from deckwatch_client.options import LogFormat, Quiet
 from deckwatch_vision.errors import UsageError
 
 if TYPE_CHECKING:
-    from deckwatch_client.batch.plan import Plan
-    from deckwatch_client.batch.run import Summary
     from deckwatch_client.batch.work import Connection
-
-RESULTS, WHERE, ORIGIN = "Results", "Where it is recognised", "What is known of the pictures"
-VIDEO, FIXED = "Videos", "Fixed cameras"
 
 
 def batch(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FOLDER|FILE|LIST.txt|VIDEO|rtsp://...|-",
-            help="Folders are searched with all below them; a .txt file, or - for standard input, "
-            "is a list with a path a line.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="DIR",
-            help="Folder of this run.",
-            show_default=False,
-            rich_help_panel=RESULTS,
-        ),
-    ] = ...,  # type: ignore[assignment]  # typer's way to ask for an option
-    lists: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--list", metavar="FILE", help="A list of paths, one a line; may be repeated."
-        ),
-    ] = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="NAMES",
-            autocompletion=complete_formats,
-            help="Formats to write, with commas between them; may be repeated. results.jsonl is "
-            "always written [default: jsonl,csv]",
-            show_default=False,
-            rich_help_panel=RESULTS,
-        ),
-    ] = None,
-    crops: Annotated[
-        bool,
-        typer.Option(
-            "--crops", help="Also write a picture of every fish.", rich_help_panel=RESULTS
-        ),
-    ] = False,
-    overlays: Annotated[
-        bool,
-        typer.Option(
-            "--overlays",
-            help="Also write every picture with boxes and labels.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
-    latitude: Annotated[
-        float | None,
-        typer.Option(
-            metavar="DEGREES",
-            help="Where the cameras were, for camtrap-dp.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = None,
-    longitude: Annotated[
-        float | None,
-        typer.Option(
-            metavar="DEGREES",
-            help="Where the cameras were, for camtrap-dp.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = None,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Start anew where DIR holds a run; that one is kept in DIR/before-1.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
-    server: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--server",
-            metavar="ADDRESS",
-            help="Ask grpc://host:port (Triton) or http://host:port (the gateway); several with "
-            "commas or by repeating it share the work [default: DECKWATCH_SERVER, or none]",
-            show_default=False,
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    local: Annotated[
-        bool,
-        typer.Option(
-            "--local",
-            help="Recognise in this process, whatever DECKWATCH_SERVER.",
-            rich_help_panel=WHERE,
-        ),
-    ] = False,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option(
-            help="ray: spread over the cluster of RAY_ADDRESS, or Ray on this machine.",
-            rich_help_panel=WHERE,
-        ),
-    ] = "local",
-    workers: Annotated[
-        int,
-        typer.Option(
-            "--workers",
-            "--in-flight",
-            min=0,
-            help="Pictures at work at once [default: 2 a core; with servers 8 for each; with ray "
-            "all that the cluster has]",
-            show_default=False,
-            rich_help_panel=WHERE,
-        ),
-    ] = 0,
-    repository: Annotated[Path | None, repository_option(WHERE)] = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            min=0.1,
-            max=86400,
-            metavar="SECONDS",
-            help="Longest wait for one answer.",
-            rich_help_panel=WHERE,
-        ),
-    ] = 30.0,
-    patience: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="How long to wait for a server that is away.",
-            rich_help_panel=WHERE,
-        ),
-    ] = 600.0,
-    camera: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Camera of all pictures.", rich_help_panel=ORIGIN),
-    ] = None,
-    vessel: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Vessel of all pictures.", rich_help_panel=ORIGIN),
-    ] = None,
-    camera_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Where the camera stands at the end of the path, such as '{vessel}/{camera}/*'.",
-            rich_help_panel=ORIGIN,
-        ),
-    ] = None,
-    time_pattern: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Where the time stands in the path, such as '%Y%m%d_%H%M%S', for pictures "
-            "without EXIF; may be repeated [default: the usual ones]",
-            show_default=False,
-            rich_help_panel=ORIGIN,
-        ),
-    ] = None,
-    rate: Annotated[
-        float, typer.Option(help="Frames to take a second of the video.", rich_help_panel=VIDEO)
-    ] = 1.0,
-    scene_change: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            help="Of these only frames that differ in this share of the picture, 0 to 1.",
-            rich_help_panel=VIDEO,
-        ),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Stop after so many of a video or stream.",
-            rich_help_panel=VIDEO,
-        ),
-    ] = None,
-    no_track: Annotated[
-        bool,
-        typer.Option(
-            "--no-track", help="Follow no fish from frame to frame.", rich_help_panel=VIDEO
-        ),
-    ] = False,
-    no_average: Annotated[
-        bool,
-        typer.Option(
-            "--no-average", help="Give each frame's own likelihoods.", rich_help_panel=VIDEO
-        ),
-    ] = False,
-    annotate: Annotated[
-        bool,
-        typer.Option(
-            "--annotate", help="Also write a copy with boxes and labels.", rich_help_panel=VIDEO
-        ),
-    ] = False,
-    background: Annotated[
-        bool,
-        typer.Option(
-            "--background",
-            help="Drop what belongs to a camera's background, learnt from the run.",
-            rich_help_panel=FIXED,
-        ),
-    ] = False,
-    background_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Learn it from these pictures, or take what `deckwatch background` learnt.",
-            rich_help_panel=FIXED,
-        ),
-    ] = None,
-    background_method: Annotated[
-        Literal["median", "mog2"], typer.Option(help="How it is learnt.", rich_help_panel=FIXED)
-    ] = "median",
-    mask: Annotated[
-        bool,
-        typer.Option(
-            "--mask", help="Paint over what never changes before detection.", rich_help_panel=FIXED
-        ),
-    ] = False,
+    sources: cli_options.Sources = None,
+    out: cli_options.Out = ...,  # type: ignore[assignment]  # typer's way to ask for an option
+    lists: cli_options.Lists = None,
+    formats: cli_options.Formats = None,
+    crops: cli_options.Crops = False,
+    overlays: cli_options.Overlays = False,
+    latitude: cli_options.Latitude = None,
+    longitude: cli_options.Longitude = None,
+    again: cli_options.Again = False,
+    server: cli_options.Server = None,
+    local: cli_options.Local = False,
+    engine: cli_options.Engine = "local",
+    workers: cli_options.Workers = 0,
+    repository: cli_options.Repository = None,
+    timeout: cli_options.Timeout = 30.0,
+    patience: cli_options.Patience = 600.0,
+    camera: cli_options.Camera = None,
+    vessel: cli_options.Vessel = None,
+    camera_from: cli_options.CameraFrom = None,
+    time_pattern: cli_options.TimePattern = None,
+    rate: cli_options.Rate = 1.0,
+    scene_change: cli_options.SceneChange = None,
+    seconds: cli_options.Seconds = None,
+    no_track: cli_options.NoTrack = False,
+    no_average: cli_options.NoAverage = False,
+    annotate: cli_options.Annotate = False,
+    background: cli_options.UseBackground = False,
+    background_from: cli_options.BackgroundFrom = None,
+    background_method: cli_options.BackgroundMethod = "median",
+    mask: cli_options.Mask = False,
     quiet: Quiet = False,
     log_format: LogFormat = "text",
 ) -> None:
@@ -287,6 +90,7 @@ def batch(
     from deckwatch_client.batch.origin import Origins
     from deckwatch_client.batch.plan import Plan
     from deckwatch_client.batch.run import run
+    from deckwatch_client.batch.telling import told
     from deckwatch_client.formats.contract import FormatOptions
     from deckwatch_client.video.options import VideoOptions
 
@@ -313,48 +117,13 @@ def batch(
     finally:
         gc.enable()
     if summary.outputs:
-        typer.echo(told(plan, summary))
+        typer.echo(told(summary))
     raise typer.Exit(summary.status)
 
 
 def _loaded() -> None:
     gc.freeze()
     gc.enable()
-
-
-def told(plan: Plan, summary: Summary) -> str:
-    """The summary for people: counts, and where the results are."""
-    tally = summary.tally
-    before = f" ({summary.taken_over:,} of them known already)" if summary.taken_over else ""
-    lines = [f"{_count(tally.pictures, 'picture')}{before}, {tally.failed:,} failed"]
-    codes = sorted({*tally.by_label, *tally.fish}, key=lambda code: (-tally.by_label[code], code))
-    width = max(map(len, codes), default=0)
-    lines += [
-        f"  {code:{width}}  {_count(tally.by_label[code], 'picture')}, {tally.fish[code]:,} fish"
-        for code in codes
-    ]
-    lines += [
-        f"  {_count(count, 'failure')}: {code}" for code, count in sorted(tally.failures.items())
-    ]
-    if tally.tracks:
-        found = ", ".join(f"{code} {number:,}" for code, number in sorted(tally.tracks.items()))
-        lines.append(f"Followed through videos, each fish once as far as it was in sight: {found}")
-    if tally.gone:
-        lines.append(
-            f"{_count(tally.gone, 'picture')} could not be read again for crops or overlays"
-        )
-    if summary.others:
-        kinds = ", ".join(
-            f"{count:,} {suffix or 'without a suffix'}"
-            for suffix, count in summary.others.most_common(5)
-        )
-        lines.append(f"{_count(summary.others.total(), 'other file')} left aside: {kinds}")
-    lines.append(f"Results: {', '.join(summary.outputs)}")
-    return "\n".join(lines)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _formats(given: Sequence[str] | None, crops: bool, overlays: bool) -> tuple[str, ...]:
