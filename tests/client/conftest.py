@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deckwatch_client import classify
+from deckwatch_client import classify, logs
 from deckwatch_vision.images import encode_jpeg
 from tests.tiny_release import tiny_picture
 
@@ -22,6 +22,12 @@ def recognise_here(tiny_repository: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Whatever the developer's own environment says."""
     monkeypatch.setenv("DECKWATCH_MODEL_REPOSITORY", str(tiny_repository))
     monkeypatch.delenv("DECKWATCH_SERVER", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command of another test may have left the process quiet."""
+    monkeypatch.setattr(logs, "_speaker", logs.Speaker())
 
 
 @pytest.fixture(scope="session")
