@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deckwatch_client.formats.contract import FormatOptions, Job
-from deckwatch_client.formats.files import WholeFolder
-from deckwatch_client.formats.pixel_work import PixelWork
+from deckwatch_client.formats.pixel_folder import PixelFolder
 from deckwatch_client.formats.places import place
 from deckwatch_client.records import Record
 from deckwatch_client.run_info import RunInfo
@@ -23,34 +22,23 @@ if TYPE_CHECKING:
 FOLDER = "crops"
 
 
-class CropsWriter:
-    """A folder, which appears when it is finished."""
+class CropsWriter(PixelFolder):
+    """The crops of a run."""
 
     def __init__(self, job: Job) -> None:
         self._context = job.options.context
-        self._folder = WholeFolder(job.out / FOLDER)
-        self._work = PixelWork(job.pixels, self._cut)
+        super().__init__(job, FOLDER)
 
-    def write(self, record: Record) -> None:
-        """Take one record; without fish there is nothing to decode it for."""
-        if record.result is not None and record.result.fish:
-            self._work.submit(record)
+    def wants(self, record: Record) -> bool:
+        """Those with fish."""
+        return record.result is not None and bool(record.result.fish)
 
-    def close(self) -> None:
-        """Wait for the last, and move the folder into place."""
-        self._work.close()
-        self._folder.close()
-
-    def abort(self) -> None:
-        """Drop it."""
-        self._work.abort()
-        self._folder.abort()
-
-    def _cut(self, record: Record, pixels: NDArray[np.uint8]) -> None:
+    def make(self, record: Record, pixels: NDArray[np.uint8]) -> None:
+        """See `PixelFolder.make`."""
         from deckwatch_vision.boxes import crop
         from deckwatch_vision.images import encode_jpeg
 
-        base = self._folder.part / place(record.name)
+        base = self.part / place(record.name)
         base.parent.mkdir(parents=True, exist_ok=True)
         for number, fish in enumerate(record.result.fish if record.result else (), 1):
             x1, y1, x2, y2 = fish.box

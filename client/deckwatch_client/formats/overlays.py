@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deckwatch_client.formats.contract import Job
-from deckwatch_client.formats.files import WholeFolder
-from deckwatch_client.formats.pixel_work import PixelWork
+from deckwatch_client.formats.pixel_folder import PixelFolder
 from deckwatch_client.formats.places import jpeg
 from deckwatch_client.records import Record
 
@@ -17,33 +16,19 @@ if TYPE_CHECKING:
 FOLDER = "overlays"
 
 
-class OverlaysWriter:
-    """A folder, which appears when it is finished."""
+class OverlaysWriter(PixelFolder):
+    """The overlays of a run."""
 
-    def __init__(self, job: Job) -> None:
-        self._folder = WholeFolder(job.out / FOLDER)
-        self._work = PixelWork(job.pixels, self._draw)
+    def wants(self, record: Record) -> bool:
+        """All but what failed, which cannot be drawn."""
+        return record.result is not None
 
-    def write(self, record: Record) -> None:
-        """Take one record; one that failed cannot be drawn."""
-        if record.result is not None:
-            self._work.submit(record)
-
-    def close(self) -> None:
-        """Wait for the last, and move the folder into place."""
-        self._work.close()
-        self._folder.close()
-
-    def abort(self) -> None:
-        """Drop it."""
-        self._work.abort()
-        self._folder.abort()
-
-    def _draw(self, record: Record, pixels: NDArray[np.uint8]) -> None:
+    def make(self, record: Record, pixels: NDArray[np.uint8]) -> None:
+        """See `PixelFolder.make`."""
         from deckwatch_vision.images import encode_jpeg
         from deckwatch_vision.overlay import draw_fish
 
-        path = self._folder.part / jpeg(record.name)
+        path = self.part / jpeg(record.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         fish = record.result.fish if record.result else ()
         path.write_bytes(encode_jpeg(draw_fish(pixels, fish), subsampling="420"))
@@ -51,4 +36,4 @@ class OverlaysWriter:
 
 def open_writer(job: Job) -> OverlaysWriter:
     """Write DIR/overlays/."""
-    return OverlaysWriter(job)
+    return OverlaysWriter(job, FOLDER)
