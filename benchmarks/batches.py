@@ -50,7 +50,7 @@ class Amount:
     rounds: int
 
 
-FULL = Amount("full", photos=10, pictures=500, rounds=5)
+FULL = Amount("full", photos=10, pictures=500, rounds=3)
 QUICK = Amount("quick", photos=2, pictures=6, rounds=1)
 
 

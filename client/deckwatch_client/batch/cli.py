@@ -101,7 +101,7 @@ def batch(
         sources=tuple(sources or ()),
         out=out,
         lists=tuple(lists or ()),
-        connection=_connection(server, local, engine, repository, timeout, patience),
+        connection=_connection(server, local, engine, workers, repository, timeout, patience),
         engine=engine,
         workers=workers,
         origins=Origins(camera, vessel, camera_from, tuple(time_pattern or ())),
@@ -136,6 +136,7 @@ def _connection(
     servers: Sequence[str] | None,
     local: bool,
     engine: str,
+    workers: int,
     repository: Path | None,
     timeout_s: float,
     patience_s: float,
@@ -143,6 +144,7 @@ def _connection(
     """Where recognition happens. Raises UsageError for what is no address."""
     from deckwatch_client.backends import server_address
     from deckwatch_client.batch.work import Connection
+    from deckwatch_serving.cores import available_cores
 
     if local and servers:
         raise UsageError("--local and --server exclude each other. Give one of them.")
@@ -153,6 +155,6 @@ def _connection(
         repository=None if repository is None else str(repository),
         timeout_s=timeout_s,
         patience_s=patience_s,
-        # A Ray worker is one core.
-        threads=1 if engine == "ray" else None,
+        # One picture at a time is shared out over the cores; of several, each has its own.
+        threads=available_cores() if workers == 1 and engine == "local" else 1,
     )

@@ -117,8 +117,8 @@ Workers = Annotated[
         "--workers",
         "--in-flight",
         min=0,
-        help="Pictures at work at once [default: 2 a core; with servers 8 for each; with ray "
-        "all that the cluster has]",
+        help="Pictures at work at once [default: 1 a core and 1 more; with servers 8 for each; "
+        "with ray all that the cluster has]",
         show_default=False,
         rich_help_panel=WHERE,
     ),

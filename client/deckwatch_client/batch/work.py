@@ -70,14 +70,14 @@ class Connection:
     addresses: normalised ones of servers; none means in this process.
     repository: in this process the model repository; None looks for it.
     timeout_s: longest wait for one answer. patience_s: for a server that is away.
-    threads: in this process the processor threads of a net; None takes all cores.
+    threads: in this process the processor threads of a net: pictures are worked on side by side.
     """
 
     addresses: Sequence[str] = ()
     repository: str | None = None
     timeout_s: float = 30.0
     patience_s: float = 600.0
-    threads: int | None = None
+    threads: int = 1
 
     def open(self) -> Backend:
         """Connect, or load the release. Raises DeckwatchError."""
