@@ -77,8 +77,10 @@ def test_a_server_that_goes_away_and_comes_back_costs_no_picture(
     summary = go("season", out=Path("out"), connection=at(triton))
     assert (summary.status, summary.tally.failed) == (0, 0)
     said = capsys.readouterr().err
-    assert said.count("Waiting for it, up to 60 s.") == 1
-    assert "The server answers again." in said
+    # While it dies it may still answer one picture and not the next.
+    waits = said.count("Waiting for it, up to 60 s.")
+    assert 1 <= waits < 12
+    assert said.count("The server answers again.") == waits
 
 
 def test_a_server_that_stays_away_ends_the_run_and_the_same_goes_on(
