@@ -1,5 +1,6 @@
 # Everything goes through here: `make help` lists the targets.
-# Needed on the machine: make and Python 3.11 to 3.13. No compiler.
+# Needed on the machine: make and Python 3.11 to 3.13. No compiler; `make test` asks for more, see
+# setup-programs.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
