@@ -20,7 +20,6 @@ import tritonclient.grpc as grpcclient
 import tritonclient.grpc.aio as aiogrpcclient
 from tritonclient.utils import InferenceServerException
 
-from deckwatch_client.channel import CHANNEL as CHANNEL
 from deckwatch_client.channel import Clock, peer
 from deckwatch_client.ensemble import (
     ENSEMBLE,

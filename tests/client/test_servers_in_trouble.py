@@ -16,7 +16,8 @@ import grpc
 import pytest
 
 from deckwatch_client import AsyncClient, Client, Result
-from deckwatch_client.triton import CHANNEL, AsyncTritonClient, TritonClient
+from deckwatch_client.channel import CHANNEL
+from deckwatch_client.triton import AsyncTritonClient, TritonClient
 from deckwatch_vision.errors import (
     BrokenImage,
     DeadlineExceeded,
@@ -356,7 +357,7 @@ def test_a_connection_that_only_looks_alive_is_given_up(
     quick = {"grpc.http2.ping_timeout_ms": 300, "grpc.keepalive_time_ms": 300}
     usual = dict(CHANNEL)
     assert {usual[name] for name in quick} == {10_000}
-    monkeypatch.setattr("deckwatch_client.triton.CHANNEL", [*{**usual, **quick}.items()])
+    monkeypatch.setattr("deckwatch_client.channel.CHANNEL", [*{**usual, **quick}.items()])
     with closing(Way(triton.host)) as way:
         triton.before = lambda number, context: way.frozen.set()
         with pytest.raises(ServerUnavailable, match="ping timeout"):
