@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +22,8 @@ RESULTS = part.RESULTS / "serving.json"
 
 def measure(settings: Settings, repository: Path) -> dict[str, Any]:
     """Everything; the results as they are stored."""
-    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    load_before = machine.load_average()
-    cores_there = len(os.sched_getaffinity(0))
-    cores = machine.use_cores()
+    circumstances = part.Circumstances()
+    machine.use_cores()
     release = open_release(repository)
     photo = sorted(PHOTOS.glob("*.jpg"))[0]
     with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
@@ -42,15 +37,9 @@ def measure(settings: Settings, repository: Path) -> dict[str, Any]:
         with start_all(repository) as running:
             served = serving.measure(running, pictures, settings)
     return {
-        "schema": 1,
-        "mode": settings.mode,
-        "began": began.isoformat(timespec="seconds"),
-        "took_s": round(time.monotonic() - clock, 1),
+        **circumstances.told(settings.mode),
         "rounds": settings.rounds,
         "photos": settings.photos,
-        "machine": machine.describe(cores_there, len(cores)),
-        "load_before": load_before,
-        "load_after": machine.load_average(),
         "release": {"name": release.name, "version": release.version},
         **served,
         "stages": steps,

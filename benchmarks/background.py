@@ -11,7 +11,6 @@ The tables stand in docs/fixed-cameras.md, the figures in results/background.jso
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import statistics
 import sys
@@ -25,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks import part, report
+from benchmarks import part
 from benchmarks.background_harm import moved, photographs, still
 from benchmarks.background_tables import MEASURES
 from benchmarks.background_tables import render as render
@@ -209,22 +208,16 @@ def _figure(numbers: Any, name: str, drawn: Any) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the tables and keep both; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.background", description=(__doc__ or "").partition("\n")[0]
+    """Run the command; its exit status."""
+    return part.run(
+        arguments,
+        command="benchmarks.background",
+        description=(__doc__ or "").partition("\n")[0],
+        name="background",
+        measure=measure,
+        render=render,
+        document=DOCUMENT,
     )
-    parser.add_argument("--quick", action="store_true", help=part.QUICK)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write, and no tables")
-    options = parser.parse_args(arguments)
-    results = measure(options.quick)
-    tables = render(results)
-    print(tables)
-    if options.output or not options.quick:
-        part.store(results, options.output or RESULTS)
-    if not (options.quick or options.output):
-        report.write_part(DOCUMENT, "background", lambda: tables)
-        part.say(f"tables: {DOCUMENT}")
-    return 0
 
 
 if __name__ == "__main__":

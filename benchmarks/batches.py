@@ -10,8 +10,6 @@ and the ways take turns; each is held against its neighbours of the same turn.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import os
 import shutil
 import statistics
 import subprocess
@@ -56,10 +54,8 @@ QUICK = Amount("quick", photos=2, pictures=6, rounds=1)
 
 def measure(amount: Amount) -> dict[str, Any]:
     """Everything; the results as they are stored."""
-    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    load_before = machine.load_average()
-    cores_there = len(os.sched_getaffinity(0))
-    cores = machine.use_cores()
+    circumstances = part.Circumstances()
+    machine.use_cores()
     repository = find_repository(None)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deckwatch-bench-")))
@@ -80,13 +76,7 @@ def measure(amount: Amount) -> dict[str, Any]:
                 say(f"round {turn + 1} of {amount.rounds}: {name}")
                 seconds[name].append(_run(words, folder / "out", amount.pictures))
     return {
-        "schema": 1,
-        "mode": amount.mode,
-        "began": began.isoformat(timespec="seconds"),
-        "took_s": round(time.monotonic() - clock, 1),
-        "machine": machine.describe(cores_there, len(cores)),
-        "load_before": load_before,
-        "load_after": machine.load_average(),
+        **circumstances.told(amount.mode),
         "pictures": amount.pictures,
         "rounds": amount.rounds,
         **_compared(seconds, amount.pictures),
@@ -95,8 +85,6 @@ def measure(amount: Amount) -> dict[str, Any]:
 
 def render(results: dict[str, Any]) -> str:
     """All tables in Markdown."""
-    told = results["machine"]
-    before, after = (", ".join(map(str, results[key])) for key in ("load_before", "load_after"))
     faster = results["hand_written"]
     ratios = results["ratios"]
     targets = (
@@ -111,9 +99,7 @@ def render(results: dict[str, Any]) -> str:
         rows.append((f"{text}: at least {least}", shown, yes(found["median"] >= least)))
     return "\n\n".join(
         (
-            f"Measured on {results['began'][:10]} ({results['mode']} mode, "
-            f"{results['took_s']:.0f} s): {told['processor']}, {told['cores_used']} of "
-            f"{told['cores']} cores. Load average {before} before and {after} after.",
+            part.measured_on(results),
             table(("`deckwatch batch`", "measured", "met"), rows),
             f"{results['pictures']} photographs of 720p, {results['rounds']} rounds, the median "
             "of the ratios within a round, with the lowest and the highest. Whole processes, from "

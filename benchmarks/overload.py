@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import os
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +64,8 @@ QUICK = Amount("quick", photos=2, best_s=1.5, load_s=3.0, pairs=4)
 
 def measure(amount: Amount) -> dict[str, Any]:
     """Everything; the results as they are stored."""
-    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    load_before = machine.load_average()
-    cores_there = len(os.sched_getaffinity(0))
-    cores = machine.use_cores()
+    circumstances = part.Circumstances()
+    machine.use_cores()
     with tempfile.TemporaryDirectory(prefix="deckwatch-bench-") as folder:
         paths = write_pictures(Path(folder), amount.photos)["720p"]
         pictures = [Path(path).read_bytes() for path in paths]
@@ -81,13 +76,7 @@ def measure(amount: Amount) -> dict[str, Any]:
         added = overhead.measure(triton.grpc_url, port, amount.pairs)
         loads = asyncio.run(_loads(port, pictures, amount))
     return {
-        "schema": 1,
-        "mode": amount.mode,
-        "began": began.isoformat(timespec="seconds"),
-        "took_s": round(time.monotonic() - clock, 1),
-        "machine": machine.describe(cores_there, len(cores)),
-        "load_before": load_before,
-        "load_after": machine.load_average(),
+        **circumstances.told(amount.mode),
         "overhead": added,
         **loads,
     }
@@ -95,13 +84,10 @@ def measure(amount: Amount) -> dict[str, Any]:
 
 def render(results: dict[str, Any]) -> str:
     """All tables in Markdown."""
-    told, added = results["machine"], results["overhead"]
-    before, after = (", ".join(map(str, results[key])) for key in ("load_before", "load_after"))
+    added = results["overhead"]
     return "\n\n".join(
         (
-            f"Measured on {results['began'][:10]} ({results['mode']} mode, "
-            f"{results['took_s']:.0f} s): {told['processor']}, {told['cores_used']} of "
-            f"{told['cores']} cores. Load average {before} before and {after} after.",
+            part.measured_on(results),
             "### Targets of the gateway",
             table(("target", "measured", "met"), _targets(results)),
             "### Loads",

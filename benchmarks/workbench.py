@@ -8,13 +8,10 @@ The second half of `make bench`. The sections of docs/bench.md that it writes ar
 
 from __future__ import annotations
 
-import datetime
-import os
 import sys
-import time
 from typing import Any
 
-from benchmarks import augmentation, machine, memory, part, training_step
+from benchmarks import augmentation, memory, part, training_step
 from benchmarks.part import say
 
 NAME = "training"
@@ -23,24 +20,15 @@ RESULTS = part.RESULTS / f"{NAME}.json"
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Everything; the results as they are stored."""
-    began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    load_before = machine.load_average()
-    cores_there = len(os.sched_getaffinity(0))
+    circumstances = part.Circumstances()
     say("augmentation")
     augmented = augmentation.measure(augmentation.QUICK if quick else augmentation.FULL)
     say("training steps")
     trained = training_step.measure(2, 2) if quick else training_step.measure()
     say("memory")
     held = memory.measure(pictures=200, rows=1_000) if quick else memory.measure()
-    cores = len(os.sched_getaffinity(0))
     return {
-        "schema": 1,
-        "mode": "quick" if quick else "full",
-        "began": began.isoformat(timespec="seconds"),
-        "took_s": round(time.monotonic() - clock, 1),
-        "machine": machine.describe(cores_there, cores),
-        "load_before": load_before,
-        "load_after": machine.load_average(),
+        **circumstances.told("quick" if quick else "full"),
         "augmentation": augmented,
         "training": trained,
         "memory": held,
