@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from deckwatch_vision.errors import DeckwatchError, ServerError
@@ -42,6 +43,14 @@ class Origin:
     camera: str | None = None
     vessel: str | None = None
     captured_at: str | None = None
+
+    @property
+    def time(self) -> datetime | None:
+        """`captured_at` as a time, with a zone where it has one; None where it is none."""
+        try:
+            return datetime.fromisoformat(self.captured_at) if self.captured_at else None
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

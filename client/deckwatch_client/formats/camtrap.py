@@ -229,10 +229,8 @@ def tags(told: list[tuple[str, Any]]) -> str | None:
 
 def _time(record: Record) -> tuple[datetime, bool]:
     """When a record's picture was taken, and whether that can be relied upon."""
-    text = record.origin.captured_at
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
+    found = record.origin.time
+    if found is None:
         return UNKNOWN_TIME, False
     return (found, True) if found.tzinfo else (found.replace(tzinfo=UTC), False)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from deckwatch_client.formats.answers import release_text, told
@@ -168,11 +167,7 @@ def _head(info: RunInfo) -> str:
 def _facts(record: Record, result: Result) -> dict[str, Any]:
     """Size and time, under the names that MegaDetector gives them."""
     facts: dict[str, Any] = {"width": result.image.width, "height": result.image.height}
-    if record.origin.captured_at:
-        try:
-            taken = datetime.fromisoformat(record.origin.captured_at)
-        except ValueError:
-            return facts
+    if taken := record.origin.time:
         facts["datetime"] = taken.strftime(TIME)
     return facts
 

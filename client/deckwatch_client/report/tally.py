@@ -11,7 +11,7 @@ from deckwatch_client.report.animals import Animal, Animals, Sight
 from deckwatch_client.report.clips import Clips
 from deckwatch_client.report.expected import Expected, ExpectedCounts
 from deckwatch_client.report.shortlist import Shortlist
-from deckwatch_client.report.times import Times, parsed
+from deckwatch_client.report.times import Times
 from deckwatch_client.run_info import RunInfo
 from deckwatch_client.video.count import MINIMUM
 from deckwatch_vision.errors import UsageError
@@ -134,13 +134,13 @@ class Tally:
         self.releases[result.release] += 1
         self.labels[result.label] += 1
         self.without_fish += not result.fish
-        at = record.origin.captured_at
+        at = record.origin.time
         self.times.picture(camera_of(record), at)
         if record.moment is None:
             self.photographs += 1
         else:
             self.frames += 1
-            if parsed(at) is None:
+            if at is None:
                 self.clips.frame(record.moment.video, record.moment.time_s)
         self._unsure(record, result)
         for fish in record.static:
@@ -153,8 +153,9 @@ class Tally:
         self.passing += 0 < animal.frames < MINIMUM
         self._expected.add(animal.chances)
         first, place = animal.first, self._place[animal.label]
-        self.times.animal(camera_of(first), first.origin.captured_at, place)
-        if first.moment and parsed(first.origin.captured_at) is None:
+        at = first.origin.time
+        self.times.animal(camera_of(first), at, place)
+        if first.moment and at is None:
             self.clips.animal(first.moment.video, first.moment.time_s, place)
         for code, suspects in self.sensitive.items():
             likelihood = animal.likelihoods[self._place[code]]

@@ -56,9 +56,8 @@ class Times:
         """By name, in alphabetical order."""
         return dict(sorted(self._cameras.items()))
 
-    def picture(self, camera: str, captured_at: str | None) -> None:
-        """A picture was looked at."""
-        moment = parsed(captured_at)
+    def picture(self, camera: str, moment: datetime | None) -> None:
+        """A picture was looked at, taken then."""
         self._bin(camera, moment).pictures += 1
         if moment is not None:
             self.zoned += moment.tzinfo is not None
@@ -67,9 +66,9 @@ class Times:
             found.first = min(found.first or moment, moment)
             found.last = max(found.last or moment, moment)
 
-    def animal(self, camera: str, captured_at: str | None, place: int) -> None:
-        """An animal of the class at this place of the class order was seen."""
-        self._bin(camera, parsed(captured_at)).animals[place] += 1
+    def animal(self, camera: str, moment: datetime | None, place: int) -> None:
+        """An animal of the class at this place of the class order was seen then."""
+        self._bin(camera, moment).animals[place] += 1
 
     def periods(self) -> list[tuple[datetime, datetime]]:
         """First and last hours between which there are no GAP; in order.
@@ -179,11 +178,3 @@ def binned(camera: Camera, unit: Unit, bins: Sequence[datetime]) -> list[Seen]:
         if (start := unit.floor(hour)) in found:
             found[start].add(seen)
     return list(found.values())
-
-
-def parsed(captured_at: str | None) -> datetime | None:
-    """An ISO 8601 time; None without one, or where it is none."""
-    try:
-        return datetime.fromisoformat(captured_at) if captured_at else None
-    except ValueError:
-        return None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from deckwatch_client.records import Origin
 from deckwatch_client.report import charts
 from deckwatch_client.report.clips import Clips
 from deckwatch_client.report.times import MOST_BINS, UNITS, Times, unit_for
@@ -16,8 +17,9 @@ START = datetime(2026, 5, 5, 7)
 def times_of(*given: str | None, camera: str = "deck") -> Times:
     times = Times(2)
     for at in given:
-        times.picture(camera, at)
-        times.animal(camera, at, 1)
+        taken = Origin(captured_at=at).time
+        times.picture(camera, taken)
+        times.animal(camera, taken, 1)
     return times
 
 
@@ -69,7 +71,7 @@ def test_a_reset_clock_stands_apart() -> None:
 
 def test_cameras_of_a_period_share_its_axis() -> None:
     times = times_of("2026-05-05T07:00:00", "2026-05-05T12:00:00")
-    times.picture("aft", "2026-05-05T08:00:00Z")
+    times.picture("aft", Origin(captured_at="2026-05-05T08:00:00Z").time)
     aft, deck = charts.of_cameras(times)
     assert aft.starts == deck.starts
     assert [seen.pictures for seen in aft.seen] == [0, 1, 0, 0, 0, 0]
