@@ -54,7 +54,7 @@ def write_run(folder: Path) -> Path:
     info = RunInfo(served.release, served.species, installed_version(), {"folder": str(folder)})
     run = folder / "run"
     run.mkdir()
-    (run / RUN).write_text(json.dumps(info.as_dict()), encoding="utf-8")
+    info.write(run / RUN)
     lines = (json.dumps(each.as_dict()) + "\n" for each in records)
     (run / RESULTS).write_text("".join(lines), encoding="utf-8")
     return run

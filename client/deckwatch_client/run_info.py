@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deckwatch_client.formats.files import WholeFile
 from deckwatch_client.records import Record
 from deckwatch_vision.errors import DeckwatchError, ReleaseCorrupt, ServerError, UsageError
 from deckwatch_vision.result import ReleaseInfo
@@ -45,6 +46,19 @@ class RunInfo:
             "labels": LabelSet(self.species).as_list(),
             "options": self.options,
         }
+
+    def write(self, path: Path) -> None:
+        """Write run.json, on the disk before its name says so. Raises OSError.
+
+        In ASCII: folders whose names are no text come back as they were.
+        """
+        file = WholeFile(path)
+        try:
+            file.stream.write(f"{json.dumps(self.as_dict(), indent=1)}\n")
+            file.close()
+        except BaseException:
+            file.abort()
+            raise
 
     @classmethod
     def from_dict(cls, given: Any) -> RunInfo:

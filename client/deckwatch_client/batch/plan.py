@@ -195,14 +195,8 @@ def check(plan: Plan, now: RunInfo) -> RunInfo | None:
 def note(plan: Plan, now: RunInfo) -> None:
     """Write run.json, whole. Raises DeckwatchError where the disk refuses."""
     path = plan.out / RUN
-    part = path.with_name(f".{RUN}.part")
-    text = json.dumps(now.as_dict(), indent=1, ensure_ascii=False)
     try:
-        with part.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        now.write(path)
     except OSError as error:
         raise disk_error(error, path) from None
 

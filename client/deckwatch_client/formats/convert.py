@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from deckwatch_client.formats.detect import read_results
 from deckwatch_client.formats.table import check_formats, find_format, open_writers
 from deckwatch_client.pixels import PixelSource
 from deckwatch_client.records import Record
-from deckwatch_client.run_info import RUN, RunInfo
+from deckwatch_client.run_info import RUN
 from deckwatch_serving.output_folder import writing_into
-from deckwatch_serving.picture_files import write
 from deckwatch_vision.errors import UsageError
 
 
@@ -69,9 +67,5 @@ def convert_results(
             failed += record.failure is not None
     pixels.close()
     if "jsonl" in names:
-        _write_run(info, out / RUN)
+        info.write(out / RUN)
     return Converted(count, failed, pixels.gone, tuple(paths))
-
-
-def _write_run(info: RunInfo, path: Path) -> None:
-    write(path, f"{json.dumps(info.as_dict(), indent=2)}\n".encode())

@@ -56,6 +56,19 @@ def test_results_are_those_of_classify_in_order(
     assert all(Path(each).is_file() for each in summary.outputs)
 
 
+def test_a_folder_whose_name_is_no_text_reads_back_and_goes_on(
+    season: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = tmp_path / os.fsdecode(b"card-\xff")
+    strange.mkdir()
+    shutil.move(season, strange / "season")
+    monkeypatch.chdir(strange)
+    go("season", out=Path("out"))
+    assert go("season", out=Path("out")).taken_over == 12
+    info, _ = read_run(Path("out"))
+    assert info.options["folder"] == str(strange)
+
+
 def test_a_finished_run_reads_back(season: Path) -> None:
     go("season", out=Path("out"))
     info, records = read_run(Path("out"))
