@@ -9,10 +9,12 @@ import io
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from deckwatch_gateway import logs
 from deckwatch_gateway.server import GatewayServer
@@ -28,14 +30,7 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 
 def take(url: str) -> None:
     """Write docs/images/webpage.png from the page at `url`."""
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        ) as browser,
-    ):
-        page = browser.new_page(viewport=SIZE)
-        page.goto(url)
+    with opened(url, SIZE) as page:
         photos = sorted(PHOTOS.glob("*.jpg"))
         page.locator("#files").set_input_files(photos)
         expect(page.locator("#counts")).to_have_text(
@@ -49,6 +44,20 @@ def take(url: str) -> None:
         # The focus ring belongs to whoever clicked.
         page.evaluate("document.activeElement.blur()")
         save(page.screenshot(animations="disabled"), PICTURE)
+
+
+@contextmanager
+def opened(url: str, size: ViewportSize) -> Iterator[Page]:
+    """The page at `url` in a Chromium window of that size."""
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        ) as browser,
+    ):
+        page = browser.new_page(viewport=size)
+        page.goto(url)
+        yield page
 
 
 def save(png: bytes, path: Path) -> None:

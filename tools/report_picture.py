@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import ViewportSize, sync_playwright
+from playwright.sync_api import ViewportSize
 
 from deckwatch_client.backends import open_backend
 from deckwatch_client.records import Failure, Origin, Record
@@ -24,7 +24,7 @@ from deckwatch_client.run_info import RESULTS, RUN, RunInfo
 from deckwatch_client.version import installed_version
 from deckwatch_vision.errors import EmptyImage
 from tools.install import ROOT
-from tools.page_picture import save
+from tools.page_picture import opened, save
 
 PHOTOS = ROOT / "examples" / "photos"
 PICTURE = ROOT / "docs" / "images" / "report.png"
@@ -62,14 +62,7 @@ def write_run(folder: Path) -> Path:
 
 def shots(path: Path) -> list[NDArray[np.uint8]]:
     """What a phone shows of the page at each of the sections."""
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        ) as browser,
-    ):
-        page = browser.new_page(viewport=SIZE)
-        page.goto(path.as_uri())
+    with opened(path.as_uri(), SIZE) as page:
         taken = []
         for name in SECTIONS:
             heading = page.get_by_role("heading", name=name, exact=True)

@@ -117,6 +117,11 @@ def printable(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
+def quantity(count: int, one: str, several: str = "") -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def _too_large(size: str) -> ImageTooLarge:
     return ImageTooLarge(
         f"the picture has {size} bytes; at most {MAX_BYTES:,} are accepted. "

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from deckwatch_client.pictures import quantity
 from deckwatch_client.report.charts import Chart
 from deckwatch_client.report.times import Seen
-from deckwatch_client.report.words import named, quantity
+from deckwatch_client.report.words import named
 from deckwatch_vision.species import Species
 
 # Each at least 3:1 against white (WCAG 2.2, 1.4.11); sensitive species are hatched as well, so that

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from deckwatch_client.pictures import printable
+from deckwatch_client.pictures import printable, quantity
 from deckwatch_client.report.tally import ROWS, Failed
-from deckwatch_client.report.words import quantity
 from deckwatch_serving.pages import Page
 
 # By the error's code. The message of each picture says more.

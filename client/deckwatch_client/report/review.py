@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deckwatch_client.pictures import printable
+from deckwatch_client.pictures import printable, quantity
 from deckwatch_client.records import Record
 from deckwatch_client.report.animals import Animal
 from deckwatch_client.report.shortlist import Shortlist
 from deckwatch_client.report.tally import MARGIN, ROWS, Suspects, Tally
 from deckwatch_client.report.thumbnails import Thumbnails
-from deckwatch_client.report.words import columns, named, others, percent, quantity, whence
+from deckwatch_client.report.words import columns, named, others, percent, whence
 from deckwatch_serving.pages import Card, Page
 from deckwatch_vision.result import Fish
 from deckwatch_vision.species import Species

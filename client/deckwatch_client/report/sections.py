@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import chain, islice
 
-from deckwatch_client.pictures import printable
+from deckwatch_client.pictures import printable, quantity
 from deckwatch_client.report import charts, drawing
 from deckwatch_client.report.expected import Expected
 from deckwatch_client.report.measured import figure
 from deckwatch_client.report.tally import ROWS, Tally
 from deckwatch_client.report.times import Camera
-from deckwatch_client.report.words import named, quantity
+from deckwatch_client.report.words import named
 from deckwatch_client.video.count import CAVEAT
 from deckwatch_serving.pages import Numeral, Page
 from deckwatch_vision.release import Release

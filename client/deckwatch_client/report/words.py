@@ -8,11 +8,6 @@ from deckwatch_client.report.tally import camera_of
 from deckwatch_vision.species import Species
 
 
-def quantity(count: int, one: str, several: str = "") -> str:
-    """A number with its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
 def named(species: Species) -> str:
     """Code and name, once where they are the same."""
     same = species.common_name.casefold() == species.code.casefold()
