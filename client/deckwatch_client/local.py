@@ -6,7 +6,7 @@ import os
 
 from deckwatch_client.served import Served
 from deckwatch_serving.local import LocalRecogniser
-from deckwatch_vision.result import ReleaseInfo, Result
+from deckwatch_vision.result import Result
 
 
 class LocalBackend:
@@ -30,12 +30,7 @@ class LocalBackend:
 
         release = self._recogniser.release
         card = self._recogniser.repository / model_card_file(release)
-        return Served(
-            ReleaseInfo(release.name, release.version),
-            release.labels.codes,
-            release.labels.species,
-            card.read_text(encoding="utf-8") if card.is_file() else "",
-        )
+        return Served.of(release, card.read_text(encoding="utf-8") if card.is_file() else "")
 
     def close(self) -> None:
         """Nothing to let go of: the nets go with this object."""

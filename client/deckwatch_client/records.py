@@ -11,7 +11,7 @@ that whatever reads results reads records as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -104,11 +104,7 @@ class Record:
             line["moment"] = asdict(self.moment)
         if self.looks is not None:
             line["looks"] = self.looks
-        if self.static:
-            line["static"] = [one.as_dict() for one in self.static]
-        if self.unchanged:
-            line["unchanged"] = list(self.unchanged)
-        return line
+        return line | background_json(self.static, self.unchanged)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Record:
@@ -141,6 +137,12 @@ class Record:
                 f"this is not a record of a run ({type(error).__name__}: {error}). "
                 "Give a results.jsonl that `deckwatch batch` wrote, or lines of `classify --json`"
             ) from None
+
+
+def background_json(static: Sequence[Fish], unchanged: Sequence[float]) -> dict[str, Any]:
+    """The keys `static` and `unchanged` of a record's JSON, without those that are empty."""
+    more: dict[str, Any] = {"static": [one.as_dict() for one in static]} if static else {}
+    return more | ({"unchanged": list(unchanged)} if unchanged else {})
 
 
 def frame_name(video: str, time_s: float) -> str:

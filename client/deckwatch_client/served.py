@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deckwatch_vision.errors import ReleaseCorrupt, ServerError
 from deckwatch_vision.result import ReleaseInfo
 from deckwatch_vision.species import LabelSet, Species
+
+if TYPE_CHECKING:
+    from deckwatch_vision.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Served:
     labels: tuple[str, ...]
     species: tuple[Species, ...] = ()
     model_card: str = ""
+
+    @classmethod
+    def of(cls, release: Release, model_card: str = "") -> Served:
+        """What a release of a repository answers with."""
+        told = ReleaseInfo(release.name, release.version)
+        return cls(told, release.labels.codes, release.labels.species, model_card)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Served:

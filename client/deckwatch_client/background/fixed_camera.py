@@ -8,6 +8,7 @@ from typing import Any
 
 from deckwatch_client.background.stage import BackgroundStage
 from deckwatch_client.background.store import Backgrounds
+from deckwatch_client.records import background_json
 from deckwatch_vision.errors import UsageError
 from deckwatch_vision.result import Result
 
@@ -46,8 +47,7 @@ class FixedCamera:
     ) -> tuple[Result, dict[str, Any]]:
         """The result without static fish, and `static` and `unchanged` as in a `Record`'s JSON."""
         result, static, unchanged = self._stage.recognise(data, self._camera, infer)
-        more: dict[str, Any] = {"static": [fish.as_dict() for fish in static]} if static else {}
-        return result, more | ({"unchanged": list(unchanged)} if unchanged else {})
+        return result, background_json(static, unchanged)
 
     def warnings(self) -> list[str]:
         """See `BackgroundStage.warnings`."""

@@ -232,8 +232,5 @@ def _served(connection: Connection) -> Served:
         finally:
             backend.close()
     from deckwatch_serving.repository import find_repository, open_release
-    from deckwatch_vision.result import ReleaseInfo
 
-    release = open_release(find_repository(connection.repository), verify=False)
-    told = ReleaseInfo(release.name, release.version)
-    return Served(told, release.labels.codes, release.labels.species)
+    return Served.of(open_release(find_repository(connection.repository), verify=False))
